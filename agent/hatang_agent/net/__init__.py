@@ -1,0 +1,1 @@
+"""Raw-socket engines shared by agent and hub. Standard library only."""
