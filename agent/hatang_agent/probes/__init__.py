@@ -1,0 +1,1 @@
+"""One module per thing measured; found by package scan (see :mod:`hatang_agent.registry`)."""

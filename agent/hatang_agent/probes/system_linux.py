@@ -1,0 +1,37 @@
+"""The operating system of a Linux machine, from os-release(5) and /proc."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from hatang_agent.system import System
+
+
+def describe(system: System) -> Mapping[str, Any]:
+    """Fields of the fact ``os``."""
+    text = system.read_text("/etc/os-release") or system.read_text("/usr/lib/os-release") or ""
+    found = parse_os_release(text)
+    kernel = (system.read_text("/proc/sys/kernel/osrelease") or system.release).strip()
+    return {
+        "name": found.get("NAME") or ("Linux" if kernel else ""),
+        "edition": found.get("VARIANT"),
+        "version": found.get("VERSION_ID"),
+        "build": found.get("BUILD_ID"),
+        "kernel": kernel,
+        "arch": system.machine,
+    }
+
+
+def parse_os_release(text: str) -> dict[str, str]:
+    """Names and values of os-release(5), quotes taken off; broken lines are passed over."""
+    found = {}
+    for line in text.splitlines():
+        if match := re.fullmatch(r"\s*([A-Z][A-Z0-9_]*)=(.*)", line):
+            try:
+                found[match[1]] = "".join(shlex.split(match[2]))[:200]
+            except ValueError:
+                continue
+    return found
