@@ -1,0 +1,144 @@
+"""Starts a collector with everything embedded and an agent for this machine; Ctrl-C stops both.
+
+``make run`` calls this. Data stay in ``./data`` (or ``$HATANG_DATA``); a second start goes on with
+the same data and the same identity. The agent is enrolled as any other: with a token, over HTTP.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import FrameType
+
+BIN = Path(sys.executable).parent
+DATA = Path(os.environ.get("HATANG_DATA", "data")).resolve()
+CONFIG = DATA / "collector.toml"
+STATE = DATA / "agent"
+READY_S = 30
+STOP_S = 15
+
+
+class Stopped(Exception):  # noqa: N818 - a wish, not an error
+    """Ctrl-C or a termination signal."""
+
+
+def say(text: str) -> None:
+    """One line for the person at the terminal."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def start(*argv: str) -> subprocess.Popen[bytes]:
+    """A child that does not get the terminal's Ctrl-C itself: we stop children in order."""
+    return subprocess.Popen([str(BIN / argv[0]), *argv[1:]], stdin=subprocess.DEVNULL, start_new_session=True)
+
+
+def stop(child: subprocess.Popen[bytes]) -> None:
+    """Ask a child to end and wait for it; kill it when it does not."""
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            say(f"{Path(str(child.args[0])).name} did not stop within {STOP_S} s and is killed")  # type: ignore[index]
+            child.kill()
+    child.wait()
+
+
+def collector(*argv: str) -> str:
+    """Output of one collector command."""
+    done = subprocess.run(
+        [str(BIN / "hatang-collector"), *argv, "--data", str(DATA)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr.strip() or f"hatang-collector {argv[0]}: exit code {done.returncode}")
+    return done.stdout
+
+
+def wait_ready(child: subprocess.Popen[bytes], url: str) -> None:
+    """Until the collector answers; it has said by itself why it ended, when it did."""
+    for _ in range(READY_S * 10):
+        if child.poll() is not None:
+            raise SystemExit(child.returncode or 1)
+        try:
+            with urllib.request.urlopen(f"{url}/api/v1/health", timeout=2):  # noqa: S310 - our own address
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise SystemExit(f"the collector did not answer at {url} within {READY_S} s; see the messages above")
+
+
+def enrol(url: str) -> None:
+    """Give this machine an identity over the real path, once."""
+    if (STATE / "credential.json").exists():
+        return
+    token = json.loads(collector("tokens", "create", "--role", "pc", "--uses", "1", "--days", "1", "--json"))[
+        "token"
+    ]
+    argv = [str(BIN / "hatang-agent"), "enroll", "--state", str(STATE), "--url", url, "--token", token]
+    done = subprocess.run([*argv, "--label", "Máy này"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr.strip())
+
+
+def watch(children: list[subprocess.Popen[bytes]]) -> int:
+    """Until a child ends by itself; its exit code."""
+    ended: list[int] = []
+    something = threading.Event()
+
+    def wait(child: subprocess.Popen[bytes]) -> None:
+        ended.append(child.wait())
+        something.set()
+
+    for child in children:
+        threading.Thread(target=wait, args=(child,), daemon=True).start()
+    while not something.wait(0.5):
+        pass
+    return ended[0]
+
+
+def on_signal(_number: int, _frame: FrameType | None) -> None:
+    """Turn a signal into an exception, so that everything is stopped on one way out."""
+    raise Stopped
+
+
+def main() -> int:
+    """Run until Ctrl-C."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    DATA.mkdir(parents=True, exist_ok=True, mode=0o711)
+    children: list[subprocess.Popen[bytes]] = []
+    try:
+        url = json.loads(collector("check-config", "--json"))["url"]
+        children.append(start("hatang-collector", "serve", "--data", str(DATA)))
+        wait_ready(children[0], url)
+        enrol(url)
+        children.append(start("hatang-agent", "run", "--state", str(STATE)))
+        say(f"\n  Bảng theo dõi / board:  {url}\n  Dữ liệu / data:         {DATA}")
+        say("  Ctrl-C dừng tất cả / stops everything\n")
+        code = watch(children)
+        say("a part has ended by itself; stopping the rest")
+        return code or 1
+    except Stopped:
+        say("\nđang dừng / stopping …")
+        return 0
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        for child in reversed(children):
+            stop(child)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

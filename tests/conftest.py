@@ -1,0 +1,127 @@
+"""Fixtures: real servers, counted skips, recorded field data."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.servers import Influx, Mosquitto, Postgres, Victoria, program
+
+_NEEDS = {
+    "mosquitto": "mosquitto",
+    "influxdb": "influxdb",
+    "victoria": "victoria-metrics",
+    "postgres": "postgresql",
+    "postgres_url": "postgresql",
+    "chromium": "chromium",
+}
+_FIELD_DATA = Path(os.environ.get("HATANG_FIELD_DATA", Path(__file__).parent.parent.parent / "shared/data"))
+_skipped: dict[str, int] = {}
+
+
+def _missing(fixture: str) -> str | None:
+    if fixture == "field_data":
+        return None if (_FIELD_DATA / "MANIFEST.md").is_file() else f"no recorded data in {_FIELD_DATA}"
+    package = _NEEDS.get(fixture)
+    if package is None or program(package):
+        return None
+    return f"{package} is not installed (apt-get install {package})"
+
+
+def pytest_report_header() -> list[str]:
+    """Which servers are here; a missing one means skipped tests, counted below."""
+    packages = sorted(set(_NEEDS.values()))
+    here = [package for package in packages if program(package)]
+    gone = [package for package in packages if not program(package)]
+    data = "found" if _missing("field_data") is None else f"absent ({_FIELD_DATA})"
+    return [f"servers: {', '.join(here) or 'none'}; missing: {', '.join(gone) or 'none'}; field data: {data}"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip and count what cannot run here; with CI=true a missing server is a failure instead."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            reason = _missing(fixture)
+            if reason is None:
+                continue
+            _skipped[reason] = _skipped.get(reason, 0) + 1
+            if os.environ.get("CI") != "true" or fixture == "field_data":
+                item.add_marker(pytest.mark.skip(reason=reason))
+                break
+
+
+def pytest_report_collectionfinish() -> list[str]:
+    """The count of tests that will not run here, by reason."""
+    return [f"will not run: {count} tests, {reason}" for reason, count in sorted(_skipped.items())]
+
+
+def _require(fixture: str) -> None:
+    if reason := _missing(fixture):
+        pytest.fail(reason)
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """An anonymous broker of this test alone."""
+    _require("mosquitto")
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    server = Mosquitto.make(folder)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
+    """One InfluxDB 1.6.7 of this run; take ``.database()`` for a name of your own."""
+    _require("influxdb")
+    server = Influx.make(tmp_path_factory.mktemp("influx"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def victoria(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victoria]:
+    """One VictoriaMetrics of this run."""
+    _require("victoria")
+    server = Victoria.make(tmp_path_factory.mktemp("victoria"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL of this run, in a folder its own user can reach."""
+    _require("postgres")
+    with tempfile.TemporaryDirectory(prefix="hatang-postgres-") as folder:
+        server = Postgres(Path(folder))
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> str:
+    """SQLAlchemy URL of a fresh PostgreSQL database."""
+    return postgres.database()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of the browser."""
+    _require("chromium")
+    return program("chromium") or ""
+
+
+@pytest.fixture(scope="session")
+def field_data() -> Path:
+    """Recorded devices, machines and captures."""
+    _require("field_data")
+    return _FIELD_DATA
