@@ -125,6 +125,7 @@ class Outbox:
         self._known: dict[str, _KnownFacts] = {}
         self._newest_sealed: dict[str, tuple[int, str]] = {}
         self._collector = ""
+        self._dropping = False
         self._transaction(lambda _: None, None)
 
     def close(self) -> None:
@@ -212,6 +213,9 @@ class Outbox:
                     here.append((digest, *found))
             for _, epoch, sealed_ms, summary in here:
                 self._learn_facts(epoch, sealed_ms, summary)
+            if here and self._dropping:
+                self._dropping = False
+                log.info("outbox: reports are acknowledged again, it has room")
             return [digest for digest, *_ in here]
 
         return self._transaction(work, [])
@@ -290,11 +294,9 @@ class Outbox:
                 self._known[probe] = _KnownFacts(digest, taken, sealed_ms)
 
     def _keep_within_bound(self, database: Database) -> None:
-        dropped = rows.drop_oldest(database, self._limits.total, OUTBOX_FULL)
-        if dropped:
-            log.warning(
-                "outbox: full (%d bytes), the oldest %d runs were dropped", self._limits.total, dropped
-            )
+        if rows.drop_oldest(database, self._limits.total, OUTBOX_FULL) and not self._dropping:
+            self._dropping = True
+            log.warning("outbox: full (%d bytes), the oldest runs give way; told as gaps", self._limits.total)
 
     def _drop_report(self, database: Database, digest: str, reason: Trouble) -> None:
         found = rows.report(database, digest)

@@ -9,6 +9,7 @@ same :func:`check`.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import hmac
 import json
@@ -39,6 +40,7 @@ MAX_TIME_MS: Final = 1 << 53
 DEFLATE_ABOVE: Final = 400
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _WORD: Final = re.compile(r"[a-z][a-z0-9_]*")
 _EPOCH: Final = re.compile(r"[0-9a-f]{16}")
 _RUN_ID: Final = re.compile(r"[0-9a-f]{16}-[1-9][0-9]{0,17}")
@@ -193,13 +195,14 @@ def _check_run(run: Any) -> None:
     if run.error is not None:
         _need(len(run.error.message) <= MAX_TEXT and len(run.error.hint) <= MAX_TEXT, "error", "")
     for sample in run.samples:
-        name = sample.name
-        _need(_NAME.fullmatch(name) and len(name) <= MAX_NAME, "sample.name", name)
+        name, tags = sample.name, sample.tags
+        _need(_is_sample_name(name), "sample.name", name)
         _need(math.isfinite(sample.value), name, "not a finite number")
-        _need(len(sample.unit) <= 16 and len(sample.tags) <= MAX_TAGS, f"unit or tags of {name}", "")
-        for key, text in sample.tags.items():
-            _need(_WORD.fullmatch(key) and 0 < len(text) <= MAX_NAME, f"tag of {name}", key)
-            _need(text.isprintable(), f"tag of {name}", key)
+        if len(sample.unit) > 16 or len(tags) > MAX_TAGS:
+            raise WireError(Refusal.OUT_OF_RANGE, f"unit or tags of {name}")
+        for key, text in tags.items():
+            if not _is_tag(key, text):
+                raise WireError(Refusal.OUT_OF_RANGE, f"tag of {name}: {key[:80]!r}")
     for fact in run.facts:
         _need(_WORD.fullmatch(fact.kind) and len(fact.kind) <= 64, "fact.kind", fact.kind)
         _need(len(fact.key) <= MAX_NAME and len(fact.fields) <= MAX_FIELDS, "fact", fact.kind)
@@ -226,6 +229,16 @@ def _mac(key: bytes, agent: str, number: int, content: Mapping[str, Any]) -> str
     return hmac.new(key, text, hashlib.sha256).hexdigest()
 
 
+@functools.lru_cache(4096)
+def _is_sample_name(name: str) -> bool:
+    return len(name) <= MAX_NAME and _NAME.fullmatch(name) is not None
+
+
+@functools.lru_cache(4096)
+def _is_tag(key: str, text: str) -> bool:
+    return _WORD.fullmatch(key) is not None and 0 < len(text) <= MAX_NAME and text.isprintable()
+
+
 def _need(condition: object, what: str, found: object) -> None:
     if not condition:
         raise WireError(Refusal.OUT_OF_RANGE, f"{what}: {str(found)[:80]!r}")
@@ -237,11 +250,16 @@ def _json(text: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise WireError(Refusal.BAD_UTF8, str(error)) from error
     try:
-        return json.loads(decoded, parse_constant=_no_constant)
+        values = json.loads(decoded, parse_constant=_no_constant)
+        if _SURROGATE.search(decoded):
+            json.dumps(values, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except WireError:
         raise
+    except UnicodeEncodeError as error:
+        raise WireError(Refusal.BAD_UTF8, "half of a surrogate pair") from error
     except (ValueError, RecursionError) as error:
-        raise WireError(Refusal.NOT_JSON, str(error)) from error
+        raise WireError(Refusal.NOT_JSON, str(error)[:200]) from error
+    return values
 
 
 def _no_constant(name: str) -> float:
@@ -272,7 +290,7 @@ def _build(kind: Any, value: Any, place: str) -> Any:
     if kind is Any:
         return value
     if isinstance(kind, type) and issubclass(kind, StrEnum):
-        if value not in set(kind):
+        if not isinstance(value, str) or value not in set(kind):
             raise WireError(
                 Refusal.WRONG_SCHEMA, f"{place}: {value!r} is not one of {[str(k) for k in kind]}"
             )
@@ -282,7 +300,10 @@ def _build(kind: Any, value: Any, place: str) -> Any:
 
 def _build_scalar(kind: Any, value: Any, place: str) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise WireError(Refusal.OUT_OF_RANGE, f"{place}: a number of that size") from error
     if kind is type(None) and value is None:
         return None
     if type(value) is not kind:

@@ -94,7 +94,9 @@ def check_port(host: str, port: int, *, privileged: bool = True) -> None:
 
     Not ``privileged``: it will run as a user that may not take the system's own ports.
     """
-    host_setting, port_setting = (f"[broker] {name} in collector.toml" for name in ("host", "port"))
+    host_setting, port_setting = (
+        f"[broker] {name} in collector.toml or HATANG_BROKER_{name.upper()}" for name in ("host", "port")
+    )
     if not privileged and port < _first_open_port():
         raise BrokerError(
             f"port {port} is kept for programs of root, and the broker is none; set {port_setting}"

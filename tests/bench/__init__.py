@@ -1,0 +1,1 @@
+"""Measures speed and size of the whole program and prints them beside their targets."""

@@ -1,0 +1,1 @@
+"""Kills agents, broker, collector and store at random moments, then counts what was lost."""
