@@ -37,7 +37,10 @@ class Housekeeping(threading.Thread):
             pause = EVERY_S
 
     def tidy(self, now_ms: int) -> None:
-        """Remove what is past its retention and was taken in by every projection. Raises StoreUnavailable, LedgerUnavailable or OSError."""
+        """Remove what is past its retention; journal entries only when every projection has them.
+
+        Raises StoreUnavailable, LedgerUnavailable or OSError.
+        """
         data, keep = self._data, self._data.settings.retention
         for stream, days in (("pc", keep.journal_pc_days), ("probe", keep.journal_probe_days)):
             needed_from = min(projection.cursor(stream) for projection in data.projections)

@@ -22,6 +22,15 @@ BIN = Path(sys.executable).parent
 DATA = Path(os.environ.get("HATANG_DATA", "data")).resolve()
 CONFIG = DATA / "collector.toml"
 STATE = DATA / "agent"
+AGENT_CONFIG = DATA / "agent.toml"
+LIVELY = """\
+# Made by the try-out so that the page moves while you look. Office computers keep the defaults:
+# a sample each minute, a report every five.
+[schedule]
+sample_s = 5
+[reporting]
+report_s = 5
+"""
 READY_S = 30
 STOP_S = 15
 
@@ -124,7 +133,9 @@ def main() -> int:
         children.append(start("hatang-collector", "serve", "--data", str(DATA)))
         wait_ready(children[0], url)
         enrol(url)
-        children.append(start("hatang-agent", "run", "--state", str(STATE)))
+        if not AGENT_CONFIG.exists():
+            AGENT_CONFIG.write_text(LIVELY, encoding="utf-8")
+        children.append(start("hatang-agent", "run", "--config", str(AGENT_CONFIG), "--state", str(STATE)))
         say(f"\n  Bảng theo dõi / board:  {url}\n  Dữ liệu / data:         {DATA}")
         say("  Ctrl-C dừng tất cả / stops everything\n")
         code = watch(children)

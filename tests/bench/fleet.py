@@ -29,7 +29,7 @@ from support.stack import Stack, broker_pid, now_ms
 from support.wait import pause, until
 
 REPORT_S = 60
-CONFIG = f"[reporting]\nreport_s = {REPORT_S}\n[agent]\nlog_level = \"warning\"\n"
+CONFIG = f'[reporting]\nreport_s = {REPORT_S}\n[agent]\nlog_level = "warning"\n'
 HOUR_S = 3600
 FRESH_S = 240.0
 EMPTY_S = 240.0
@@ -148,7 +148,9 @@ def fill(folders: Sequence[Path]) -> None:
                 for name, run in taken.items():
                     if ago_s % plans[name].interval_s == 0:
                         at = replace(
-                            now, wall_ms=now.wall_ms - ago_s * 1000, boot_ms=max(0, now.boot_ms - ago_s * 1000)
+                            now,
+                            wall_ms=now.wall_ms - ago_s * 1000,
+                            boot_ms=max(0, now.boot_ms - ago_s * 1000),
                         )
                         aged = replace(run, id=f"{epoch}-{next(numbers)}", clock=at)
                         rows.add_run(database, aged, codec.canonical(codec.plain(aged)))

@@ -32,7 +32,9 @@ enabled = false
 [probes.system]
 enabled = false
 """
-WITH_INVENTORY = WITHOUT_INVENTORY.replace("[probes.hardware]\nenabled = false", "[probes.hardware]\ninterval_s = 3")
+WITH_INVENTORY = WITHOUT_INVENTORY.replace(
+    "[probes.hardware]\nenabled = false", "[probes.hardware]\ninterval_s = 3"
+)
 
 
 def measure() -> list[Figure]:

@@ -1,7 +1,7 @@
 """A load generator: sealed reports of many agents through one MQTT connection, as fast as they are taken.
 
-``python -m bench.load PORT USER AGENTS REPORTS``, agent ids and the password on standard input. It
-seals all reports first, says ``ready``, waits for a line, publishes with QoS 1, and counts the
+``python -m bench.load PORT USER REPORTS``, the password and agent ids on standard input. It
+announces each agent and seals all reports first, says ``ready``, waits for a line, publishes with QoS 1, and counts the
 acknowledgements *by digest* that the collector sends to the agents. At most ``WINDOW`` reports are
 unacknowledged. Prints one line of JSON at the end.
 
@@ -21,11 +21,13 @@ import time
 from collections.abc import Iterator
 
 from hatang_agent.wire import codec, topics
+from hatang_agent.wire.messages import Birth
 from hatang_agent.wire.report import SCHEMA, Clock, Predecessor, Report, Run, Sample, Status
 
 WINDOW = 2_000
 """One unacknowledged report for each of 2,000 agents; real ones have up to eight."""
 
+PATH = "main"
 REPORT_MS = 300_000
 SAMPLE_MS = 60_000
 _DIGEST = re.compile(rb"[0-9a-f]{64}")
@@ -56,6 +58,12 @@ class Machine:
         self._last = Predecessor(self._epoch, seq, codec.digest(wire))
         return wire
 
+    def birth(self) -> bytes:
+        """A birth of this moment, by which the collector learns the offset of the boot clock."""
+        now_ms = time.time_ns() // 1_000_000
+        now = Clock(now_ms, now_ms - self._booted_ms, self._boot)
+        return codec.encode(Birth(SCHEMA, self.agent, self._epoch, PATH, 1, now, "pc", "0.1.0"))
+
     def _run(self) -> Run:
         self._at_ms += SAMPLE_MS
         self._runs += 1
@@ -67,7 +75,9 @@ class Machine:
             Sample("usage.disk_used", float(round(draw() * 2e11)), "bytes", {"mount": "/"}),
         ]
         for name in ("rx_bytes", "tx_bytes", "rx_bps", "tx_bps"):
-            samples.append(Sample(f"interfaces.{name}", float(round(draw() * 1e9)), "", {"interface": "eth0"}))
+            samples.append(
+                Sample(f"interfaces.{name}", float(round(draw() * 1e9)), "", {"interface": "eth0"})
+            )
         return Run(f"{self._epoch}-{self._runs}", "usage", self._clock(), 12, Status.OK, tuple(samples))
 
     def _clock(self) -> Clock:
@@ -87,6 +97,11 @@ def packet(kind: int, body: bytes) -> bytes:
 def text(value: str) -> bytes:
     """A string of MQTT."""
     return struct.pack(">H", len(value.encode())) + value.encode()
+
+
+def publish(topic: str, number: int, payload: bytes) -> bytes:
+    """A PUBLISH with QoS 1."""
+    return packet(0x32, text(topic) + struct.pack(">H", number % 65_000 + 1) + b"\0" + payload)
 
 
 def packets(stream: bytearray) -> Iterator[tuple[int, bytes]]:
@@ -137,6 +152,13 @@ class Line:
         self._stream += received
         return list(packets(self._stream))
 
+    def announce(self, messages: list[bytes]) -> None:
+        """Publish births, and wait until the broker has them."""
+        self._socket.sendall(b"".join(messages))
+        left = len(messages)
+        while left:
+            left -= sum(kind & 0xF0 == _PUBACK for kind, _ in self._read())
+
     def run(self, messages: list[bytes]) -> float:
         """Publish everything; seconds until the last acknowledgement by digest."""
         begun = time.perf_counter()
@@ -169,10 +191,10 @@ def main() -> None:
         machine = fleet[number % len(fleet)]
         wire = machine.seal()
         size += len(wire)
-        head = text(topics.report(machine.agent)) + struct.pack(">H", number % 65_000 + 1) + b"\0"
-        messages.append(packet(0x32, head + wire))
+        messages.append(publish(topics.report(machine.agent), number, wire))
     line = Line(port, user, password)
     line.subscribe("/".join((topics.ROOT, "+", "+", "ack")))
+    line.announce([publish(topics.birth(one.agent, PATH), at, one.birth()) for at, one in enumerate(fleet)])
     print("ready", flush=True)  # noqa: T201 - spoken to the parent process
     sys.stdin.readline()
     took = line.run(messages)

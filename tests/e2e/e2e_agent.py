@@ -1,9 +1,10 @@
 """The real agent with a probe of the test, which writes down outside what it takes.
 
-``python -m e2e.e2e_agent STATE CONFIG WITNESS INDEX [patient]``. The witness file is that of
+``python -m e2e.e2e_agent STATE CONFIG WITNESS INDEX [capped]``. The witness file is that of
 ``soak.agent``: one line for each number taken, fsynced before the run is handed over; a file
 ``quiet`` beside it ends the taking. A file ``door`` beside it is what the probe ``door`` reports
-as a fact. Reports that waited are sent without the default's random pauses, unless ``patient``.
+as a fact. Reports that waited are sent without the default's random pauses, and without its cap
+on their bytes per second unless ``capped``.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from hatang_agent.wire.report import Fact, Sample
 from soak.agent import witness_probe
 
 HURRY = Policy(fresh_for_ms=60_000, backlog_bytes_per_s=0, backlog_delay_ms=500, return_pause_ms=500)
+CAPPED = Policy(fresh_for_ms=120_000, backlog_delay_ms=500, return_pause_ms=500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def door_probe(path: Path) -> Probe:
 def main() -> int:
     """Run until a signal, as ``hatang-agent run`` does."""
     folder, settings, witness = (Path(argument) for argument in sys.argv[1:4])
-    policy = None if "patient" in sys.argv else HURRY
+    policy = CAPPED if "capped" in sys.argv else HURRY
     system = LocalSystem()
     probes = {
         "agent": registry.probes()["agent"],

@@ -11,6 +11,7 @@ import pytest
 
 from hatang_collector.app import Data
 from hatang_collector.ingest.decode import decode_report
+from hatang_collector.journal.segments import Entry
 from hatang_collector.ledger import facts, findings, machines, receipts, runs
 from hatang_collector.store.buckets import rolled_up
 from hatang_collector.store.check import oldest_ms
@@ -83,35 +84,34 @@ def _same_totals(found: Totals, expected: Totals) -> None:
         assert found[name][1] == pytest.approx(total, rel=1e-9, abs=1e-6), name
 
 
-def journaled_points(data: Data) -> Iterator[Point]:
-    """The points of every run in the journal, each run once."""
-    seen: set[tuple[str, str, int]] = set()
+def _reports(data: Data) -> Iterator[Entry]:
     for stream in data.journal.streams.values():
         at = stream.first
         while entries := stream.read(at, 1000):
             at = entries[-1].index + 1
-            for entry in entries:
-                if entry.kind != "report":
-                    continue
-                report = decode_report(entry.payload)
-                for run in report_points(report, entry.header["clocks"]):
-                    key = (report.agent, run.epoch, run.number)
-                    if key not in seen:
-                        seen.add(key)
-                        yield from run.points
+            yield from (entry for entry in entries if entry.kind == "report")
+
+
+def journaled_points(data: Data) -> Iterator[Point]:
+    """The points of every run in the journal, each run once."""
+    seen: set[tuple[str, str, int]] = set()
+    for entry in _reports(data):
+        for run in report_points(decode_report(entry.payload), entry.header["clocks"]):
+            key = (entry.agent, run.epoch, run.number)
+            if key not in seen:
+                seen.add(key)
+                yield from run.points
 
 
 def journaled_runs(data: Data, agent: str) -> set[str]:
     """Run ids of an agent in the journal."""
-    found: set[str] = set()
-    for stream in data.journal.streams.values():
-        at = stream.first
-        while entries := stream.read(at, 1000):
-            at = entries[-1].index + 1
-            for entry in entries:
-                if entry.kind == "report" and entry.agent == agent:
-                    found |= {run.id for run in decode_report(entry.payload).runs}
-    return found
+    mine = (decode_report(entry.payload) for entry in _reports(data) if entry.agent == agent)
+    return {run.id for report in mine for run in report.runs}
+
+
+def journaled_digests(data: Data, agent: str) -> set[str]:
+    """Digests of the reports of an agent in the journal."""
+    return {entry.header["digest"] for entry in _reports(data) if entry.agent == agent}
 
 
 def agree(data: Data, now_ms: int) -> None:

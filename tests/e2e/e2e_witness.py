@@ -39,10 +39,10 @@ class Witnessed:
         """Enrol over the real path; its id."""
         return self.stack.enrol(self.state, self.stack.token(), self.state.name).agent
 
-    def start(self, *words: str) -> None:
+    def start(self, *words: str, config_text: str = CONFIG) -> None:
         """Start it, for the first time or again."""
         config = self.outside / "agent.toml"
-        config.write_text(CONFIG, encoding="utf-8")
+        config.write_text(config_text, encoding="utf-8")
         argv = ["-m", "e2e.e2e_agent", str(self.state), str(config), str(self.witness), str(self._index)]
         self.program = self.stack.program([*argv, *words], self.outside / "agent.log")
 

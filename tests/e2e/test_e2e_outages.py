@@ -120,9 +120,7 @@ def _outage(stack: Stack, agents: list[Witnessed], ids: list[str]) -> None:
 
     def goes_on() -> bool:
         taken = all(agent.taken() >= then + 5 for agent, then in zip(agents, before, strict=True))
-        received = all(
-            stack.receipts(one).runs >= then + 5 for one, then in zip(ids, runs, strict=True)
-        )
+        received = all(stack.receipts(one).runs >= then + 5 for one, then in zip(ids, runs, strict=True))
         emptied = all(sum(agent.waiting()) <= 6 for agent in agents)
         return taken and received and emptied
 

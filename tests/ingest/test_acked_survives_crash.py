@@ -7,12 +7,12 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from ingest_support import NOW_MS, PC, PROBE, message, sealed
 
 from hatang_agent.wire import codec
 from hatang_collector.ingest.deadletter import DeadLetters
 from hatang_collector.ingest.pipeline import Pipeline
 from hatang_collector.journal.streams import Journal
+from ingest.ingest_support import NOW_MS, PC, PROBE, message, sealed
 from support.forgetful import ForgetfulFiles, PowerCut
 
 

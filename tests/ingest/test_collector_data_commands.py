@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from ingest_support import NOW_MS, PC, STRANGER, birth, changed, message, sealed
 
 from hatang_agent.wire import codec, topics
 from hatang_collector import clock
@@ -24,6 +23,7 @@ from hatang_collector.ledger.machines import Machine
 from hatang_collector.ledger.projection import LedgerProjection
 from hatang_collector.metrics import Metrics
 from hatang_collector.registry import Registry
+from ingest.ingest_support import NOW_MS, PC, STRANGER, birth, changed, message, sealed
 
 
 def arguments(folder: Path) -> argparse.Namespace:

@@ -8,7 +8,6 @@ import zlib
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from ingest_support import changed, full_report, report
 
 from hatang_agent.wire import codec
 from hatang_agent.wire.codec import Refusal, WireError
@@ -16,6 +15,7 @@ from hatang_agent.wire.messages import Beat, Birth
 from hatang_agent.wire.report import Report
 from hatang_collector.ingest import decode
 from hatang_collector.ingest.decode import decode_report, decode_small
+from ingest.ingest_support import changed, full_report, report
 
 TEXT = json.dumps(codec.plain(full_report()), ensure_ascii=False).encode()
 VALUES = st.recursive(

@@ -11,16 +11,16 @@ from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
-from ingest_support import NOW_MS, PC, PROBE, Bench, beat, birth, presence, sealed
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
-from test_pipeline import BROKEN
 
 from hatang_agent.wire import codec, topics
 from hatang_agent.wire.messages import Ack, CollectorHello, Farewell, Rejection
 from hatang_collector.broker.contract import BrokerLogin
 from hatang_collector.ingest.mqtt import MqttIngest
+from ingest.ingest_support import NOW_MS, PC, PROBE, Bench, beat, birth, presence, sealed
+from ingest.test_pipeline import BROKEN
 from support.servers import Mosquitto
 from support.wait import until
 

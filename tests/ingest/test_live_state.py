@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 import threading
 
-from ingest_support import BOOT, NOW_MS, PC, beat, birth, presence, report, run
-
 from hatang_agent.wire import codec
 from hatang_agent.wire.messages import Farewell
 from hatang_agent.wire.report import Report, Run, RunError, Sample, Status
@@ -14,6 +12,7 @@ from hatang_collector.ingest.beats import LONGEST_MS, MAX_PATHS, UNKNOWN_MS, Bea
 from hatang_collector.ingest.seen import Seen
 from hatang_collector.journal.segments import Entry
 from hatang_collector.live import MAX_TRACKS, LiveState, MachineNow
+from ingest.ingest_support import BOOT, NOW_MS, PC, beat, birth, presence, report, run
 
 _counter = iter(range(10**9))
 

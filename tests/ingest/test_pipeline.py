@@ -7,7 +7,13 @@ import zlib
 from pathlib import Path
 
 import pytest
-from ingest_support import (
+
+from hatang_agent.wire import codec, topics
+from hatang_agent.wire.messages import Ack, Beat, Farewell, Rejection
+from hatang_collector.domain.timeline import run_utc_ms
+from hatang_collector.ingest.decode import decode_report
+from hatang_collector.ingest.plan import ack_bytes
+from ingest.ingest_support import (
     BOOT,
     NOW_MS,
     PC,
@@ -24,12 +30,6 @@ from ingest_support import (
     run,
     sealed,
 )
-
-from hatang_agent.wire import codec, topics
-from hatang_agent.wire.messages import Ack, Beat, Farewell, Rejection
-from hatang_collector.domain.timeline import run_utc_ms
-from hatang_collector.ingest.decode import decode_report
-from hatang_collector.ingest.plan import ack_bytes
 
 BROKEN = {
     "not_json": b"not json",

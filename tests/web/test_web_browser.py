@@ -179,6 +179,7 @@ def test_after_a_restart_of_the_server_the_page_loads_itself_again(
     page.goto(f"{site.url}/")
     expect(page.locator("body")).to_have_attribute("data-mark", re.compile("^(?!00000000)"), timeout=15_000)
     expect(page.locator(f"#m-{agent}")).to_be_visible()
+    page.wait_for_load_state("load")
     assert watched.loads == 2
 
 

@@ -147,6 +147,7 @@ def small_charts(
         if not AGENT_PATTERN.fullmatch(agent) or agent not in known:
             continue
         network = known[agent].network
-        lines = keeper.lines(agent, network.interface if network else "", now_ms)
-        answer[agent] = sparks.pictures(lines, texts, now_ms, known[agent].enrolled_ms)
+        since_ms = known[agent].enrolled_ms
+        lines = keeper.lines(agent, network.interface if network else "", now_ms, since_ms)
+        answer[agent] = sparks.pictures(lines, texts, now_ms, since_ms)
     return JSONResponse(answer)
