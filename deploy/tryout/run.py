@@ -39,6 +39,25 @@ class Stopped(Exception):  # noqa: N818 - a wish, not an error
     """Ctrl-C or a termination signal."""
 
 
+class Wish:
+    """Whether somebody wants us to stop. Looked at between steps, so that no start is cut in half."""
+
+    def __init__(self) -> None:
+        self._stop = False
+
+    def note(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle a signal."""
+        self._stop = True
+
+    def obey(self) -> None:
+        """Raise Stopped if one came."""
+        if self._stop:
+            raise Stopped
+
+
+WISH = Wish()
+
+
 def say(text: str) -> None:
     """One line for the person at the terminal."""
     sys.stdout.write(text + "\n")
@@ -70,6 +89,7 @@ def collector(*argv: str) -> str:
         text=True,
         check=False,
     )
+    WISH.obey()
     if done.returncode:
         raise SystemExit(done.stderr.strip() or f"hatang-collector {argv[0]}: exit code {done.returncode}")
     return done.stdout
@@ -78,6 +98,7 @@ def collector(*argv: str) -> str:
 def wait_ready(child: subprocess.Popen[bytes], url: str) -> None:
     """Until the collector answers; it has said by itself why it ended, when it did."""
     for _ in range(READY_S * 10):
+        WISH.obey()
         if child.poll() is not None:
             raise SystemExit(child.returncode or 1)
         try:
@@ -97,6 +118,7 @@ def enrol(url: str) -> None:
     ]
     argv = [str(BIN / "hatang-agent"), "enroll", "--state", str(STATE), "--url", url, "--token", token]
     done = subprocess.run([*argv, "--label", "Máy này"], capture_output=True, text=True, check=False)
+    WISH.obey()
     if done.returncode:
         raise SystemExit(done.stderr.strip())
 
@@ -112,20 +134,15 @@ def watch(children: list[subprocess.Popen[bytes]]) -> int:
 
     for child in children:
         threading.Thread(target=wait, args=(child,), daemon=True).start()
-    while not something.wait(0.5):
-        pass
+    while not something.wait(0.2):
+        WISH.obey()
     return ended[0]
-
-
-def on_signal(_number: int, _frame: FrameType | None) -> None:
-    """Turn a signal into an exception, so that everything is stopped on one way out."""
-    raise Stopped
 
 
 def main() -> int:
     """Run until Ctrl-C."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, on_signal)
+        signal.signal(number, WISH.note)
     DATA.mkdir(parents=True, exist_ok=True, mode=0o711)
     children: list[subprocess.Popen[bytes]] = []
     try:

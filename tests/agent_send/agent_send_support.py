@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hatang_agent.outbox import Limits, Origin, Outbox
+from hatang_agent.outbox import Limits, Order, Origin, Outbox
 from hatang_agent.outbox_storage import Disk
 from hatang_agent.runner import facts_digest
 from hatang_agent.wire import codec
@@ -70,3 +70,22 @@ def report_of(outbox: Outbox, digest: str) -> Report:
     assert wire is not None
     assert codec.digest(wire) == digest
     return codec.decode(wire)
+
+
+def noisy(bench: Bench, size: int) -> Run:
+    """A run of about ``size`` bytes that hardly deflates."""
+    digits = "".join(codec.digest(f"{bench.taken}-{at}".encode()) for at in range(size // 64 + 1))
+    samples = tuple(
+        Sample("usage.cpu_percent", float(at), "%", {"text": digits[at : at + 100]})
+        for at in range(0, max(100, size), 100)
+    )
+    run = bench.run()
+    return Run(run.id, run.probe, run.clock, run.took_ms, Status.OK, samples)
+
+
+def drain(outbox: Outbox, bench: Bench) -> list[str]:
+    """Digests of sealing until nothing waits, oldest first."""
+    found = []
+    while sealed := outbox.seal(bench.time.clock(), Order.OLDEST):
+        found.append(sealed.digest)
+    return found

@@ -66,7 +66,8 @@ def main() -> int:
         except Exception:  # noqa: BLE001 - the other parts are still worth having
             traceback.print_exc()
             failed.append(name)
-    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    python, system = platform.python_version(), f"{platform.system()} {platform.release()}"
+    machine = f"{os.cpu_count()} cores, {system}, Python {python}"
     load = " ".join(f"{one:.1f}" for one in os.getloadavg())
     sys.stdout.write(f"\n{table(figures)}\n\n{machine}; load average at the end {load}\n")
     if failed:

@@ -34,8 +34,8 @@ HOUR_S = 3600
 FRESH_S = 240.0
 EMPTY_S = 240.0
 _HOW = (
-    f"agents report each {REPORT_S} s, so that all have a report due; an hour of runs was put into each outbox "
-    "while the collector was away for {away:.0f} s; counted from the start of the collector's process"
+    f"agents report each {REPORT_S} s, so that all have a report due; an hour of runs was put into each "
+    "outbox while the collector was away for {away:.0f} s; counted from the start of the collector's process"
 )
 
 

@@ -1,9 +1,9 @@
 """A load generator: sealed reports of many agents through one MQTT connection, as fast as they are taken.
 
-``python -m bench.load PORT USER REPORTS``, the password and agent ids on standard input. It
-announces each agent and seals all reports first, says ``ready``, waits for a line, publishes with QoS 1, and counts the
-acknowledgements *by digest* that the collector sends to the agents. At most ``WINDOW`` reports are
-unacknowledged. Prints one line of JSON at the end.
+``python -m bench.load PORT USER REPORTS``, the password and agent ids on standard input. It seals all
+reports, announces each agent, says ``ready`` and waits for a line. Then it publishes with QoS 1 and
+counts the acknowledgements *by digest* that the collector sends to the agents; at most ``WINDOW``
+reports are unacknowledged. Prints one line of JSON at the end.
 
 Packets are written by hand: a client library here would cost more CPU than the collector.
 """

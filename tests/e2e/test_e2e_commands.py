@@ -6,14 +6,18 @@ import os
 import pkgutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import hatang_agent.__main__
 import hatang_agent.commands
+import hatang_collector.__main__
 import hatang_collector.commands
 from support.servers import free_port
-from support.stack import BIN, ROOT, command
+from support.stack import BIN, ROOT, Stack, command
+from support.wait import until
 
 COMMANDS = [
     (program, found.name.replace("_", "-"))
@@ -21,6 +25,28 @@ COMMANDS = [
     for found in pkgutil.iter_modules(package.__path__)
     if not found.name.startswith("_")
 ]
+
+
+Typed = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def typed(capsys: pytest.CaptureFixture[str]) -> Typed:
+    """Types a command into the program's own entry point, within this process: a start takes a second."""
+    mains: dict[str, Callable[[list[str]], int]] = {
+        "agent": hatang_agent.__main__.main,
+        "collector": hatang_collector.__main__.main,
+    }
+
+    def run(program: str, *argv: str) -> subprocess.CompletedProcess[str]:
+        try:
+            code = mains[program](list(argv))
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        told = capsys.readouterr()
+        return subprocess.CompletedProcess(argv, code, told.out, told.err)
+
+    return run
 
 
 def one_line(done: subprocess.CompletedProcess[str], *parts: str) -> None:
@@ -44,9 +70,9 @@ def test_help_names_every_command(program: str) -> None:
 
 
 @pytest.mark.parametrize(("program", "name"), COMMANDS, ids=[" ".join(both) for both in COMMANDS])
-def test_help_of_a_command_has_an_example(program: str, name: str) -> None:
+def test_help_of_a_command_has_an_example(typed: Typed, program: str, name: str) -> None:
     """Every command shows how it is typed."""
-    done = command(program, name, "--help")
+    done = typed(program, name, "--help")
 
     assert done.returncode == 0
     assert f"  hatang-{program} {name}" in done.stdout.partition("Examples:")[2]
@@ -62,42 +88,47 @@ def test_help_of_a_command_has_an_example(program: str, name: str) -> None:
         ("[web\n", ("collector.toml", "1")),
     ],
 )
-def test_a_wrong_setting_is_named_with_its_line(tmp_path: Path, text: str, parts: tuple[str, ...]) -> None:
+def test_a_wrong_setting_is_named_with_its_line(
+    typed: Typed, tmp_path: Path, text: str, parts: tuple[str, ...]
+) -> None:
     """Unknown key, wrong type, out of range, broken file: one line with file and line, exit code 2."""
     (tmp_path / "collector.toml").write_text(text, encoding="utf-8")
 
     for name in ("check-config", "serve"):
-        done = command("collector", name, "--data", str(tmp_path))
+        done = typed("collector", name, "--data", str(tmp_path))
 
         assert done.returncode == 2
         one_line(done, *parts)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["collector.toml"], "nothing was begun"
 
 
-def test_a_wrong_environment_variable_is_named(tmp_path: Path) -> None:
+def test_a_wrong_environment_variable_is_named(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What comes from the environment is told as coming from there."""
-    done = command("collector", "check-config", "--data", str(tmp_path), HATANG_WEB_PORT="http")
+    monkeypatch.setenv("HATANG_WEB_PORT", "http")
+    done = typed("collector", "check-config", "--data", str(tmp_path))
 
     assert done.returncode == 2
     one_line(done, "HATANG_WEB_PORT")
 
 
-def test_a_named_settings_file_must_be_there(tmp_path: Path) -> None:
+def test_a_named_settings_file_must_be_there(typed: Typed, tmp_path: Path) -> None:
     """A file that was named and is missing is an error that says how to make it."""
     path = tmp_path / "other.toml"
-    done = command("collector", "check-config", "--data", str(tmp_path), "--config", str(path))
+    done = typed("collector", "check-config", "--data", str(tmp_path), "--config", str(path))
 
     assert done.returncode == 2
     one_line(done, str(path), "sample-config")
 
 
-def test_the_sample_is_a_valid_file(tmp_path: Path) -> None:
+def test_the_sample_is_a_valid_file(typed: Typed, tmp_path: Path) -> None:
     """What sample-config prints, check-config takes: as it is, and with every setting uncommented."""
-    sample = command("collector", "sample-config").stdout
+    sample = typed("collector", "sample-config").stdout
     settings = [line.removeprefix("#") for line in sample.splitlines() if not line.startswith("# ")]
     for text in (sample, "\n".join(settings)):
         (tmp_path / "collector.toml").write_text(text, encoding="utf-8")
-        done = command("collector", "check-config", "--data", str(tmp_path))
+        done = typed("collector", "check-config", "--data", str(tmp_path))
 
         assert (done.returncode, done.stderr) == (0, ""), text
 
@@ -111,9 +142,9 @@ def test_the_sample_is_a_valid_file(tmp_path: Path) -> None:
         ("agent", "once"),
     ],
 )
-def test_bad_usage_is_code_2(argv: tuple[str, ...]) -> None:
+def test_bad_usage_is_code_2(typed: Typed, argv: tuple[str, ...]) -> None:
     """A command or option that does not exist is bad usage."""
-    done = command(*argv)
+    done = typed(*argv)
 
     assert done.returncode == 2
     assert "usage:" in done.stderr
@@ -157,3 +188,22 @@ def test_without_the_extra_the_collector_says_what_to_install() -> None:
 
     assert done.returncode == 2
     one_line(done, "pip install 'hatang[collector]'")
+
+
+def test_an_agent_looks_after_itself(stack: Stack, typed: Typed) -> None:
+    """Doctor and outbox tell a person how an enrolled agent is, also while it runs."""
+    state = stack.folder / "state"
+    state.mkdir()
+    identity = stack.enrol(state, stack.token(), "Máy").agent
+    stack.agent(state)
+    until(lambda: stack.receipts(identity).runs >= 1, 20, "the agent is heard")
+
+    well = typed("agent", "doctor", "--state", str(state))
+    held = typed("agent", "outbox", "--state", str(state))
+    stack.collector.stop()
+    ill = typed("agent", "doctor", "--state", str(state))
+
+    assert (well.returncode, held.returncode) == (0, 0), well.stdout + held.stderr
+    assert str(stack.broker_port) in well.stdout
+    assert ill.returncode == 1
+    assert str(stack.broker_port) in ill.stdout

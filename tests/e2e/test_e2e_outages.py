@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 from pathlib import Path
+from urllib.error import HTTPError
+
+import pytest
 
 from e2e.e2e_books import agree, nothing_lost
 from e2e.e2e_figures import Figure
 from e2e.e2e_witness import Witnessed, settle
-from support.servers import Influx, http
+from support.servers import Influx, Postgres, http
 from support.stack import Stack, broker_pid, now_ms
 from support.wait import until
 
@@ -130,6 +134,48 @@ def _outage(stack: Stack, agents: list[Witnessed], ids: list[str]) -> None:
     assert now["ledger"] > projected["ledger"]
     assert now["series"] == projected["series"]
     assert stack.api("/api/v1/machines")["states"]["up"] == len(ids)
+
+
+def test_a_ledger_that_is_away_stops_no_ack(mosquitto: None, postgres: Postgres, tmp_path: Path) -> None:
+    """PostgreSQL down: agents are acknowledged, series go on, pages say what to do; then it catches up."""
+    stack = Stack(tmp_path, HATANG_LEDGER_URL=postgres.database())
+    stack.start()
+    try:
+        agents, ids = start_two(stack)
+        series = _projected(stack)["series"]
+        assert stack.api("/api/v1/machines")["total"] == len(ids)
+        postgres.stop()
+        try:
+            before = [agent.taken() for agent in agents]
+            until(
+                lambda: all(
+                    agent.taken() >= then + 6 and sum(agent.waiting()) <= 6
+                    for agent, then in zip(agents, before, strict=True)
+                ),
+                20,
+                "reports are acknowledged without the ledger",
+                every_s=0.2,
+            )
+            assert _projected(stack)["series"] > series
+            status, body = http(f"{stack.url}/api/v1/health")
+            assert (status, json.loads(body)["condition"]) == (200, "degraded")
+            with pytest.raises(HTTPError, match="503") as refused:
+                stack.api("/api/v1/machines")
+            with refused.value as answer:
+                assert json.load(answer)["next_step"]
+        finally:
+            postgres.resume()
+        until(lambda: stack.health()["projection ledger"]["condition"] == "ok", 30, "it goes on by itself")
+        settle(agents)
+        stack.collector.stop()
+        with stack.opened() as data:
+            for agent, one in zip(agents, ids, strict=True):
+                nothing_lost(data, one, agent.witness)
+            agree(data, now_ms())
+            assert list(data.deadletters.every()) == []
+    finally:
+        stack.stop()
+    assert "Traceback" not in stack.collector.said()
 
 
 def _projected(stack: Stack) -> dict[str, float]:

@@ -11,7 +11,7 @@ from e2e.e2e_books import Snapshot, agree, same, snapshot
 from e2e.e2e_client import JOURNALED, AgentClient
 from e2e.e2e_reports import Sealer
 from hatang_collector.store.contract import Resolution
-from support.servers import Influx
+from support.servers import Influx, http
 from support.stack import DAY_MS, Stack, command, now_ms
 from support.wait import until
 
@@ -82,6 +82,8 @@ def test_a_replay_says_the_same(kept: Stack) -> None:
     if kept.settings["HATANG_STORE_KIND"] == "embedded":  # a server is brought its rollups every 30 s
         hourly = until(lambda: kept.api(f"{series}&resolution=1h")["tracks"], 10, "the late hour is served")
         assert [bucket["count"] for bucket in hourly[0]["buckets"]] == [LATE_RUNS]
+    refused = f'hatang_bad_points_total{{reason="beyond_retention"}} {3 * LATE_RUNS}.0'
+    until(lambda: refused in http(f"{kept.url}/metrics")[1].decode(), 10, "refused points are counted")
     assert agent.stop() == 0
     assert kept.collector.stop() == 0
 

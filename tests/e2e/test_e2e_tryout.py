@@ -100,9 +100,9 @@ class Tryout:
         return pid
 
     def interrupt(self) -> int:
-        """Ctrl-C; its exit code."""
+        """Ctrl-C, which a terminal sends to everybody in the foreground; its exit code."""
         assert self.process is not None
-        self.process.send_signal(signal.SIGINT)
+        os.killpg(self.process.pid, signal.SIGINT)
         return self.process.wait(STOP_S)
 
     def end(self) -> None:
@@ -181,6 +181,21 @@ def _ended_cleanly(tryout: Tryout, code: int) -> None:
     assert "killed" not in tryout.said()
     leftover = [path for path in tryout.data.rglob("*.sqlite-wal") if path.stat().st_size]
     assert leftover == [], "written ahead and not brought in"
+
+
+@pytest.mark.parametrize("moment", ["hatang-collector check-config", "hatang-collector serve", "password"])
+def test_ctrl_c_while_it_starts_is_clean_too(tryout: Tryout, moment: str) -> None:
+    """Ctrl-C before anything is ready: it ends with code 0, leaves nothing running and shows no trace."""
+    tryout.start()
+    until(
+        lambda: moment in tryout.said() or any(moment in words for words in tryout.children().values()),
+        20,
+        moment,
+        every_s=0.005,
+    )
+    code = tryout.interrupt()
+
+    _ended_cleanly(tryout, code)
 
 
 @pytest.mark.parametrize("setting", ["web", "broker"])

@@ -1,7 +1,8 @@
 """``make soak``: SOAK_MINUTES (10) of kill -9 at random moments, then the count. Exit code 1 on any loss.
 
 SOAK_SEED repeats a run's choices; SOAK_KILLS (110) is how many kills are spread over the time;
-SOAK_FOLDER keeps everything for a look afterwards.
+SOAK_FOLDER keeps everything for a look afterwards. SOAK_STORE_AWAY_S stops the series store for so
+many seconds before the killing and watches that acknowledgements go on meanwhile.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from support.wait import pause, until  # noqa: E402
 AWAY_S = (0.2, 3.0)
 LONG_OUTAGE_S = 90.0
 SETTLE_S = 240.0
+ACKS_GO_ON_S = 30.0
 QUIET_S = 5.0
 
 
@@ -69,6 +71,24 @@ def long_outage(world: World) -> None:
     world.kills["collector"] += 1
     pause(LONG_OUTAGE_S, "long enough to fill the small outbox")
     world.stack.start()
+
+
+def store_away(world: World, seconds: float) -> None:
+    """The series store away for long, nothing else harmed: no outbox may grow meanwhile."""
+    say(f"the series store is away for {seconds:.0f} s")
+    world.influx.kill()
+    end = time.monotonic() + seconds
+    oldest_s = 0.0
+    while time.monotonic() < end:
+        pause(2.0, "between two looks at the outboxes")
+        now_ms = time.time_ns() // 1_000_000
+        for index in range(AGENTS):
+            found = look_into(world.folder / f"agent-{index:02}")
+            if found is not None and found.oldest_ms is not None:
+                oldest_s = max(oldest_s, (now_ms - found.oldest_ms) / 1000)
+    world.influx.start()
+    say(f"store back; the longest wait for an acknowledgement meanwhile was {oldest_s:.1f} s")
+    assert oldest_s < ACKS_GO_ON_S, "acknowledgements stopped with the series store"
 
 
 def torment(world: World, minutes: float, kills: int) -> None:
@@ -115,12 +135,15 @@ def main() -> int:
     minutes = float(os.environ.get("SOAK_MINUTES", "10"))
     kills = int(os.environ.get("SOAK_KILLS", "110"))
     seed = int(os.environ.get("SOAK_SEED", str(int(time.time()))))
+    away_s = float(os.environ.get("SOAK_STORE_AWAY_S", "0"))
     folder = os.environ.get("SOAK_FOLDER")
     with tempfile.TemporaryDirectory(prefix="hatang-soak-") as temporary:
         world = World(Path(folder or temporary), seed)
         say(f"seed {seed}, {minutes:g} minutes, {AGENTS} agents, folder {world.folder}")
         try:
             world.start()
+            if away_s > 0:
+                store_away(world, away_s)
             torment(world, minutes, kills)
             say(f"{sum(world.kills.values())} kills: {dict(world.kills)}; waiting for what is on its way")
             settle(world)

@@ -241,6 +241,11 @@ class Postgres:
         """Make the cluster and start it."""
         data = self._folder / "data"
         self._run(str(self._bin / "initdb"), "-D", str(data), "-A", "trust", "-U", "postgres", "-E", "UTF8")
+        self.resume()
+
+    def resume(self) -> None:
+        """Start it, again after :meth:`stop`."""
+        data = self._folder / "data"
         options = f"-p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=off"
         log = str(self._folder / "server.log")
         self._run(str(self._bin / "pg_ctl"), "-D", str(data), "-o", options, "-l", log, "-w", "start")
