@@ -15,6 +15,7 @@ from hatang_collector.ingest.deadletter import DeadLetters
 from hatang_collector.journal.projection import Projection
 from hatang_collector.journal.streams import Journal
 from hatang_collector.ledger.engine import Ledger
+from hatang_collector.ledger.projection import NAME as LEDGER
 from hatang_collector.ledger.projection import LedgerProjection
 from hatang_collector.metrics import Metrics
 from hatang_collector.store.book import RollupBook
@@ -47,6 +48,12 @@ class Data:
     def store_is_server(self) -> bool:
         """Whether rollups have to be brought to the store; the embedded one reads our book itself."""
         return self.settings.store.kind is not StoreKind.EMBEDDED
+
+    def is_local(self, projection: Projection) -> bool:
+        """Whether a projection only writes files of ours, and never waits for a server."""
+        if projection is self.series:
+            return not self.store_is_server
+        return projection.name != LEDGER or not self.settings.ledger.url
 
 
 def make_data_dir(path: Path) -> Path:

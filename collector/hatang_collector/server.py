@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import socket
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -89,9 +90,16 @@ class Server:
         ingest = MqttIngest(
             pipeline, broker.own_login(), collector=collector_id(data.data_dir), epoch=secrets.token_hex(8)
         )
+        turn = threading.Lock()
         workers = [
             ProjectionWorker(
-                data.journal, projection, data.deadletters, metrics=self.metrics, now_ms=clock.now_ms
+                data.journal,
+                projection,
+                data.deadletters,
+                metrics=self.metrics,
+                now_ms=clock.now_ms,
+                give_way=ingest.pressure.give_way,
+                turn=turn if data.is_local(projection) else None,
             )
             for projection in data.projections
         ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -95,6 +96,20 @@ def collector(*argv: str) -> str:
     return done.stdout
 
 
+def refuse_taken(host: str, port: int) -> None:
+    """End with one line when somebody has the port of the pages, before their answer is taken for ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SystemExit(
+                f"port {port} on {host} cannot be used: {error.strerror}; is another one running? "
+                "Else choose a free one: HATANG_WEB_PORT=8081 make run"
+            ) from error
+
+
 def wait_ready(child: subprocess.Popen[bytes], url: str) -> None:
     """Until the collector answers; it has said by itself why it ended, when it did."""
     for _ in range(READY_S * 10):
@@ -146,7 +161,9 @@ def main() -> int:
     DATA.mkdir(parents=True, exist_ok=True, mode=0o711)
     children: list[subprocess.Popen[bytes]] = []
     try:
-        url = json.loads(collector("check-config", "--json"))["url"]
+        told = json.loads(collector("check-config", "--json"))
+        url = told["url"]
+        refuse_taken(told["host"], told["port"])
         children.append(start("hatang-collector", "serve", "--data", str(DATA)))
         wait_ready(children[0], url)
         enrol(url)

@@ -5,11 +5,18 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from bench.figures import Figure, at_most, say, scaled
 from bench.installation import metrics
 from bench.processes import MemoryWatch, Traffic, cpu_seconds, megabytes, traffic
+from hatang_agent import __version__, config, registry
+from hatang_agent.identity import RunIds, new_epoch
+from hatang_agent.runner import Runner, clock
+from hatang_agent.system import LocalSystem
+from hatang_agent.wire import codec
+from hatang_agent.wire.report import SCHEMA, Report, Run
 from support.stack import Program, Stack
 from support.wait import pause, until
 
@@ -23,18 +30,6 @@ INVENTORIES_A_DAY = 24 + 1
 """The probe ``system`` each hour and ``hardware`` once a day."""
 
 BEATS_ONLY = "[schedule]\nsample_s = 3600\n[reporting]\nreport_s = 3600\nbeat_s = 1\n"
-WITHOUT_INVENTORY = """[schedule]
-sample_s = 3
-[reporting]
-report_s = 3
-[probes.hardware]
-enabled = false
-[probes.system]
-enabled = false
-"""
-WITH_INVENTORY = WITHOUT_INVENTORY.replace(
-    "[probes.hardware]\nenabled = false", "[probes.hardware]\ninterval_s = 3"
-)
 
 
 def measure() -> list[Figure]:
@@ -45,8 +40,9 @@ def measure() -> list[Figure]:
         try:
             token = stack.token(uses=10)
             figures = starts(stack, token)
-            beat, inventory, found = small_messages(stack, token)
-            return [*figures, *found, *default_day(stack, token, beat, inventory)]
+            beat, inventory = heartbeat(stack, token), unchanged_inventory()
+            day = default_day(stack, token, beat.values[0], statistics.median(inventory.values))
+            return [*figures, beat, inventory, *day]
         finally:
             stack.stop()
 
@@ -82,31 +78,39 @@ def _when_risen(stack: Stack, before: dict[str, float], name: str) -> float:
     return time.perf_counter()
 
 
-def small_messages(stack: Stack, token: str) -> tuple[float, float, list[Figure]]:
-    """Bytes of a heartbeat and of an unchanged inventory, from agents in a hurry; the same as figures."""
-    length = scaled(60)
-    say(f"three agents in a hurry for {length:.0f} s: heartbeats, reports with and without inventory")
-    configs = {"beats": BEATS_ONLY, "without": WITHOUT_INVENTORY, "with": WITH_INVENTORY}
-    agents = {name: stack.agent(enrolled(stack, token, name), config) for name, config in configs.items()}
-    pause(12, "so that the first full inventory is through")
-    before = {name: (_traffic(stack, agent), _reports(stack, name)) for name, agent in agents.items()}
+def heartbeat(stack: Stack, token: str) -> Figure:
+    """Bytes of a heartbeat, from an agent that sends hardly anything else."""
+    length = scaled(30)
+    say(f"an agent that only beats, for {length:.0f} s")
+    agent = stack.agent(enrolled(stack, token, "beats"), BEATS_ONLY)
+    pause(12, "so that its first reports are through")
+    before = _traffic(stack, agent)
     pause(length, "a steady time")
-    spent: dict[str, float] = {}
-    for name, agent in agents.items():
-        change = _traffic(stack, agent).since(before[name][0])
-        count = length if name == "beats" else _reports(stack, name) - before[name][1]
-        spent[name] = change.ip_bytes / count
-    for agent in agents.values():
-        agent.stop()
-    inventory = spent["with"] - spent["without"]
-    return (
-        spent["beats"],
-        inventory,
-        [
-            Figure(PART, "one heartbeat on the wire", (spent["beats"],), "bytes", note=_WIRE),
-            Figure(PART, "unchanged inventory adds to a report", (inventory,), "bytes", at_most(200), _WIRE),
-        ],
-    )
+    spent = _traffic(stack, agent).since(before).ip_bytes / length
+    agent.stop()
+    return Figure(PART, "one heartbeat on the wire", (spent,), "bytes", note=_WIRE)
+
+
+def unchanged_inventory() -> Figure:
+    """What a run of ``hardware`` without news adds to the sealed report of five minutes."""
+    system = LocalSystem()
+    epoch = new_epoch(system)
+    runner, probes = Runner(system, RunIds(epoch)), registry.probes()
+
+    def run(name: str) -> Run:
+        plan = config.plan(config.AgentConfig(), probes[name], config.ROLE_PC)
+        return runner.execute(probes[name], plan.config)
+
+    sizes = []
+    for _ in range(5):
+        sampled = [run(name) for _ in range(5) for name in ("usage", "interfaces")]
+        inventory = replace(run("hardware"), facts=(), unchanged=True)
+        now = clock(system)
+        report = Report(SCHEMA, "a" * 16, epoch, 1, None, now, "pc", __version__, (*sampled, run("agent")))
+        more = replace(report, runs=(*report.runs, inventory))
+        sizes.append(float(len(codec.encode(more)) - len(codec.encode(report))))
+    note = "difference of the sealed bytes of the same report with and without it; TLS adds none"
+    return Figure(PART, "unchanged inventory adds to a report", tuple(sizes), "bytes", at_most(200), note)
 
 
 def _traffic(stack: Stack, agent: Program) -> Traffic:
@@ -114,10 +118,6 @@ def _traffic(stack: Stack, agent: Program) -> Traffic:
     found = traffic(agent.process.pid, stack.broker_port)
     assert found is not None, f"the agent is not connected, see {agent.log}"
     return found
-
-
-def _reports(stack: Stack, name: str) -> int:
-    return stack.receipts(stack.credential(stack.folder / name).agent).reports
 
 
 def default_day(stack: Stack, token: str, beat: float, inventory: float) -> list[Figure]:

@@ -28,6 +28,7 @@ WINDOW = 2_000
 """One unacknowledged report for each of 2,000 agents; real ones have up to eight."""
 
 PATH = "main"
+SILENCE_S = 120.0
 REPORT_MS = 300_000
 SAMPLE_MS = 60_000
 _DIGEST = re.compile(rb"[0-9a-f]{64}")
@@ -128,7 +129,7 @@ class Line:
     """The connection to the broker."""
 
     def __init__(self, port: int, user: str, password: str) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._socket = socket.create_connection(("127.0.0.1", port), SILENCE_S)
         self._stream = bytearray()
         head = text("MQTT") + b"\x05\xc2" + struct.pack(">H", 600) + b"\0"
         self._socket.sendall(packet(0x10, head + text("bench-load") + text(user) + text(password)))

@@ -171,3 +171,11 @@ def test_broken_small_messages_are_kept_too(shared: Stack) -> None:
     assert {letter.topic for letter in kept.values()} == set(broken_ones)
     assert {letter.payload for letter in kept.values()} == set(broken_ones.values())
     until(lambda: shared.receipts(agent).runs == 1, 10, "the good run is counted")
+
+
+def test_a_machine_is_known_the_moment_it_is_enrolled(shared: Stack) -> None:
+    """Several machines enrolled within a second are all taken at their first word."""
+    for _ in range(3):
+        credential = enrolled(shared)
+        with AgentClient(credential) as client:
+            assert client.send(good(Sealer(credential.agent))) == JOURNALED

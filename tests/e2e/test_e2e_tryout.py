@@ -20,7 +20,7 @@ from e2e.e2e_figures import Figure
 from hatang_collector.ledger import receipts, users
 from hatang_collector.ledger.engine import Ledger
 from support.servers import free_port, http, listening
-from support.stack import ROOT, broker_pid, environment, get_json, now_ms
+from support.stack import ROOT, Stack, broker_pid, environment, get_json, now_ms
 from support.wait import until
 
 BOARD_S = 20.0
@@ -215,6 +215,21 @@ def test_a_taken_port_is_one_line(tryout: Tryout, setting: str) -> None:
     assert tryout.children() == {}
 
 
+def test_another_collector_on_the_port_is_not_taken_for_ours(tryout: Tryout, shared: Stack) -> None:
+    """A collector that answers on our port is somebody else: one line, and nothing is begun."""
+    tryout.web_port = shared.web_port
+    tryout.start()
+    assert tryout.process is not None
+    code = tryout.process.wait(20)
+
+    assert code != 0
+    (line,) = tryout.said().splitlines()
+    assert str(shared.web_port) in line
+    assert "HATANG_WEB_PORT" in line
+    assert tryout.children() == {}
+    assert shared.api("/api/v1/health")["condition"] == "ok"
+
+
 @pytest.mark.parametrize("victim", ["collector", "agent"])
 def test_when_a_part_is_killed_the_rest_stops(tryout: Tryout, victim: str) -> None:
     """Kill -9 of one part ends the others in order with a word about it and a code that is not 0."""
@@ -229,9 +244,3 @@ def test_when_a_part_is_killed_the_rest_stops(tryout: Tryout, victim: str) -> No
     until(lambda: tryout.children() == {}, 5, "nothing is left running")
     assert broker_pid(tryout.data) is None
     assert "Traceback" not in tryout.said()
-
-    if victim == "collector":
-        before = _runs(tryout)
-        tryout.start()
-        until(lambda: tryout.complete() and _runs(tryout) > before, BOARD_S, "it goes on", every_s=0.2)
-        assert tryout.interrupt() == 0

@@ -21,7 +21,14 @@ def run(args: argparse.Namespace) -> int:
     """Load the settings; an error names file, line, cause and next step."""
     settings = load_settings(args.data, args.config)
     if args.json:
-        print(json.dumps({"url": settings.url, "store": str(settings.store.kind), "data": str(args.data)}))
+        told = {
+            "url": settings.url,
+            "host": settings.web.host,
+            "port": settings.web.port,
+            "store": str(settings.store.kind),
+            "data": str(args.data),
+        }
+        print(json.dumps(told))
     else:
         path = config_path(args.data, args.config)
         print(f"{path}: ok" if path.is_file() else f"{path}: not there, every setting has its default")

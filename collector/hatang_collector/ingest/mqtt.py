@@ -31,6 +31,7 @@ from hatang_collector.broker.contract import BrokerLogin
 from hatang_collector.clock import NowMs
 from hatang_collector.ingest.pipeline import Pipeline
 from hatang_collector.ingest.plan import Incoming, Outcome, Plan, ack_bytes
+from hatang_collector.ingest.pressure import Pressure
 
 RECEIVE_MAXIMUM: Final = 1_000
 BATCH: Final = 500
@@ -80,6 +81,7 @@ class MqttIngest:
         self._connection_lock = threading.Lock()
         self._connection = 0
         self._stopping = threading.Event()
+        self.pressure = Pressure()
         self._trouble: str | None = None
         self._ticked_ms = 0
         self._client = self._make_client()
@@ -215,6 +217,7 @@ class MqttIngest:
                 self._filled.wait(GATHER_S)
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH))]
             self._pipeline.metrics.queue_depth.set(len(self._queue))
+            self.pressure.note(len(self._queue))
         return batch
 
     def _take(self, batch: Sequence[_Received]) -> None:
