@@ -15,7 +15,7 @@ from hatang_agent.wire.codec import WireError
 from hatang_agent.wire.messages import Birth, Farewell, Presence
 from hatang_agent.wire.report import Report, Run, Status
 from hatang_collector.domain.timeline import run_utc_ms
-from hatang_collector.ingest.decode import decode_report, decode_small
+from hatang_collector.ingest.decode import decode_small, read_report
 from hatang_collector.journal.segments import Entry
 
 MAX_TRACKS: Final = 1_000
@@ -136,7 +136,7 @@ class LiveState:
         held = self._of(entry.agent)
         try:
             if entry.kind == "report":
-                report = reports.get(entry.header["digest"]) or decode_report(entry.payload)
+                report = reports.get(entry.header["digest"]) or read_report(entry.payload)
                 _take_report(held, report, entry)
             elif entry.kind == "birth":
                 _take_birth(held, decode_small(Birth, entry.payload), live=entry.header["live"])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import secrets
 import socket
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -29,6 +28,7 @@ from hatang_collector.housekeeping import Housekeeping
 from hatang_collector.ingest.mqtt import MqttIngest
 from hatang_collector.ingest.pipeline import Pipeline
 from hatang_collector.journal.projection import ProjectionWorker
+from hatang_collector.journal.turn import Turn
 from hatang_collector.ledger import clocks as ledger_clocks
 from hatang_collector.ledger import users
 from hatang_collector.ledger.roles import Role
@@ -90,7 +90,7 @@ class Server:
         ingest = MqttIngest(
             pipeline, broker.own_login(), collector=collector_id(data.data_dir), epoch=secrets.token_hex(8)
         )
-        turn = threading.Lock()
+        turn = Turn()
         workers = [
             ProjectionWorker(
                 data.journal,

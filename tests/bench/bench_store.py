@@ -7,6 +7,7 @@ collector. Stage times are of one thread; the server has the other core.
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 import tempfile
 import time
@@ -141,25 +142,27 @@ def stages(all_entries: Sequence[Entry], values: int) -> None:
 def measure(
     name: str, folder: Path, store: SeriesStore, book: RollupBook, all_entries: Sequence[Entry]
 ) -> None:
-    """The projections as they run in the collector, into one store."""
-    reports, values = len(all_entries), len(all_entries) * VALUES
+    """Each projection alone on one half of the reports, both in turns (as in the collector) on the other."""
+    half = len(all_entries) // 2
+    first, second = all_entries[:half], all_entries[half:]
+    runs = sum(len(decode_report(entry.payload).runs) for entry in first[:1])
+    values = half * runs * VALUES
     series = SeriesProjection(store, folder / f"{name.split()[0]}-cursor.sqlite")
     server = store if isinstance(store, InfluxStore) else None
     rollup = RollupProjection(book, server, now_ms)
-    one = seconds(lambda: apply(series, all_entries))
-    two = seconds(lambda: apply(rollup, all_entries))
-    show(f"{name}: series, all of it", reports, values, one)
-    show(f"{name}: rollups into the book", reports, values, two)
-    show(f"{name}: series and rollups", reports, values, one + two)
+    show(f"{name}: series alone", half, values, seconds(lambda: apply([series], first)))
+    show(f"{name}: rollups alone", half, values, seconds(lambda: apply([rollup], first)))
+    show(f"{name}: series and rollups", half, values, seconds(lambda: apply([series, rollup], second)))
     if server is not None:
-        show(f"{name}: rollups pushed", reports, values, seconds(RollupPusher(book, server).push))
+        show(f"{name}: rollups pushed", 2 * half, 2 * values, seconds(RollupPusher(book, server).push))
     series.close()
 
 
-def apply(projection: SeriesProjection | RollupProjection, all_entries: Sequence[Entry]) -> None:
-    """All entries, as the worker gives them."""
-    for part in batched(all_entries):
-        projection.apply("pc", part, part[-1].index + 1)
+def apply(projections: Sequence[SeriesProjection | RollupProjection], given: Sequence[Entry]) -> None:
+    """All entries, as the workers give them, batch by batch in turns."""
+    for part in batched(given):
+        for projection in projections:
+            projection.apply("pc", part, part[-1].index + 1)
 
 
 def main() -> int:
@@ -168,6 +171,7 @@ def main() -> int:
     parser.add_argument("--reports", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=1, help=f"runs in a report, {VALUES} values each")
     options = parser.parse_args()
+    gc.set_threshold(50_000, 20, 50)  # as the collector does
     all_entries = entries(options.reports, options.runs)
     size = sum(len(entry.payload) for entry in all_entries) // len(all_entries)
     sys.stdout.write(

@@ -14,7 +14,7 @@ from hatang_agent.wire.codec import Refusal, WireError
 from hatang_agent.wire.messages import Beat, Birth
 from hatang_agent.wire.report import Report
 from hatang_collector.ingest import decode
-from hatang_collector.ingest.decode import decode_report, decode_small
+from hatang_collector.ingest.decode import decode_report, decode_small, read_report
 from ingest.ingest_support import changed, full_report, report
 
 TEXT = json.dumps(codec.plain(full_report()), ensure_ascii=False).encode()
@@ -190,15 +190,15 @@ def test_a_million_tags() -> None:
 def test_the_latest_reports_are_remembered_and_no_more() -> None:
     """The same bytes give the same object for a while; a flood of others does not pile up."""
     wire = codec.encode(report(1))
-    first = decode_report(wire)
-    assert decode_report(bytes(bytearray(wire))) is first
+    first = read_report(wire)
+    assert read_report(bytes(bytearray(wire))) is first
     for seq in range(2, 2_000):
-        decode_report(changed(seq=seq, role="x" * 32, more="y" * 2_000))
-    assert decode_report(wire) == first
-    assert decode_report(wire) is not first
+        read_report(changed(seq=seq, role="x" * 32, more="y" * 2_000))
+    assert read_report(wire) == first
+    assert read_report(wire) is not first
     assert decode._recent._size <= decode.RECENT_BYTES + decode.RECENT_LARGEST
     large = changed(more="y" * 10_000)
-    assert decode_report(large) is not decode_report(large)
+    assert read_report(large) is not read_report(large)
 
 
 def test_unknown_fields_are_ignored() -> None:

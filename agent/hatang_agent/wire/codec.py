@@ -24,7 +24,7 @@ from typing import Any, Final, TypeVar
 
 from hatang_agent.wire import topics
 from hatang_agent.wire.messages import SignedConfig
-from hatang_agent.wire.report import SCHEMA, Report
+from hatang_agent.wire.report import SCHEMA, Clock, Fact, Report, Run, Sample
 
 MAX_WIRE: Final = 256 * 1024
 MAX_INFLATED: Final = 4 * 1024 * 1024
@@ -180,13 +180,13 @@ def check(report: Report) -> Report:
     return report
 
 
-def _check_clock(clock: Any) -> None:
-    _need(0 <= clock.wall_ms <= MAX_TIME_MS, "clock.wall_ms", clock.wall_ms)
-    _need(0 <= clock.boot_ms <= MAX_TIME_MS, "clock.boot_ms", clock.boot_ms)
-    _need(len(clock.boot_id) <= 64, "clock.boot_id", clock.boot_id)
+def _check_clock(clock: Clock) -> None:
+    if 0 <= clock.wall_ms <= MAX_TIME_MS and 0 <= clock.boot_ms <= MAX_TIME_MS and len(clock.boot_id) <= 64:
+        return
+    raise WireError(Refusal.OUT_OF_RANGE, f"clock: {str(clock)[:80]}")
 
 
-def _check_run(run: Any) -> None:
+def _check_run(run: Run) -> None:
     _need(_RUN_ID.fullmatch(run.id), "run.id", run.id)
     _need(_WORD.fullmatch(run.probe) and len(run.probe) <= 64, "run.probe", run.probe)
     _need(0 <= run.took_ms <= MAX_TIME_MS, "run.took_ms", run.took_ms)
@@ -194,24 +194,33 @@ def _check_run(run: Any) -> None:
     _check_clock(run.clock)
     if run.error is not None:
         _need(len(run.error.message) <= MAX_TEXT and len(run.error.hint) <= MAX_TEXT, "error", "")
+    # The loop over samples is the costliest part of taking a report in: nothing is built unless it is wrong.
     for sample in run.samples:
-        name, tags = sample.name, sample.tags
-        _need(_is_sample_name(name), "sample.name", name)
-        _need(math.isfinite(sample.value), name, "not a finite number")
-        if len(sample.unit) > 16 or len(tags) > MAX_TAGS:
-            raise WireError(Refusal.OUT_OF_RANGE, f"unit or tags of {name}")
-        for key, text in tags.items():
-            if not _is_tag(key, text):
-                raise WireError(Refusal.OUT_OF_RANGE, f"tag of {name}: {key[:80]!r}")
+        if not (_is_sample_name(sample.name) and math.isfinite(sample.value) and len(sample.unit) <= 16):
+            shown = f"{sample.name[:80]!r} {sample.value!r} {sample.unit[:20]!r}"
+            raise WireError(Refusal.OUT_OF_RANGE, f"sample: {shown}")
+        if sample.tags:
+            _check_tags(sample)
     for fact in run.facts:
-        _need(_WORD.fullmatch(fact.kind) and len(fact.kind) <= 64, "fact.kind", fact.kind)
-        _need(len(fact.key) <= MAX_NAME and len(fact.fields) <= MAX_FIELDS, "fact", fact.kind)
-        for key, content in fact.fields.items():
-            _need(_WORD.fullmatch(key), f"field of {fact.kind}", key)
-            if isinstance(content, str):
-                _need(len(content) <= MAX_TEXT, f"{fact.kind}.{key}", "text too long")
-            elif isinstance(content, (int, float)):
-                _need(abs(content) <= MAX_TIME_MS * 1024, f"{fact.kind}.{key}", content)
+        _check_fact(fact)
+
+
+def _check_tags(sample: Sample) -> None:
+    _need(len(sample.tags) <= MAX_TAGS, f"tags of {sample.name}", len(sample.tags))
+    for key, text in sample.tags.items():
+        if not _is_tag(key, text):
+            raise WireError(Refusal.OUT_OF_RANGE, f"tag of {sample.name}: {key[:80]!r}")
+
+
+def _check_fact(fact: Fact) -> None:
+    _need(_WORD.fullmatch(fact.kind) and len(fact.kind) <= 64, "fact.kind", fact.kind)
+    _need(len(fact.key) <= MAX_NAME and len(fact.fields) <= MAX_FIELDS, "fact", fact.kind)
+    for key, content in fact.fields.items():
+        _need(_WORD.fullmatch(key), f"field of {fact.kind}", key)
+        if isinstance(content, str):
+            _need(len(content) <= MAX_TEXT, f"{fact.kind}.{key}", "text too long")
+        elif isinstance(content, (int, float)):
+            _need(abs(content) <= MAX_TIME_MS * 1024, f"{fact.kind}.{key}", content)
 
 
 def sign(key: bytes, agent: str, number: int, content: Mapping[str, Any]) -> SignedConfig:

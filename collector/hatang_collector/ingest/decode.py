@@ -11,7 +11,6 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from hatang_agent.wire import codec
-from hatang_agent.wire.codec import WireError
 from hatang_agent.wire.messages import Beat, Birth, Presence
 from hatang_agent.wire.report import SCHEMA, Report
 
@@ -25,21 +24,39 @@ _small: Final = {kind: msgspec.json.Decoder(kind) for kind in (Beat, Birth, Pres
 
 
 def decode_report(wire: bytes) -> Report:
-    """The report in wire bytes, every limit checked. Raises WireError with the wire's own reasons.
+    """The report in wire bytes that came from outside, every limit checked.
 
-    Text that is no Unicode text (half of a surrogate pair, escaped) is refused as ``bad_utf8``:
-    nothing behind the journal could store it. Ingest and every projection decode the same bytes within
-    a second or two, so the latest small reports are remembered, in bounded memory.
+    Raises WireError with the wire's own reasons.
+    """
+    text = codec.inflate(wire)
+    try:
+        text.decode()
+        report = _report.decode(text)
+        if report.schema == SCHEMA:
+            return codec.check(report)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    return codec.decode(wire)
+
+
+def read_report(wire: bytes) -> Report:
+    """The report in bytes from our own journal, whose limits were checked before they got there.
+
+    The projections read the same batch one after the other, so the latest small reports are
+    remembered, in bounded memory. Raises WireError.
     """
     report = _recent.get(wire)
     if report is None:
-        report = _decode_report(wire)
+        try:
+            report = _report.decode(codec.inflate(wire))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            report = codec.decode(wire)
         _recent.put(wire, report)
     return report
 
 
 class _Recent:
-    """The reports decoded last, by their bytes: between one and two times ``RECENT_BYTES`` of these.
+    """The reports read last, by their bytes: between one and two times ``RECENT_BYTES`` of these.
 
     Safe without a lock: a lookup or a swap that is missed only costs another decoding.
     """
@@ -62,22 +79,6 @@ class _Recent:
 
 
 _recent: Final = _Recent()
-
-
-def _decode_report(wire: bytes) -> Report:
-    text = codec.inflate(wire)
-    try:
-        text.decode()
-        report = _report.decode(text)
-        if report.schema == SCHEMA:
-            return codec.check(report)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass
-    except WireError:
-        raise
-    except ValueError:
-        pass  # a number too long to be shown
-    return codec.decode(wire)
 
 
 def decode_small(kind: type[T], wire: bytes) -> T:

@@ -20,7 +20,7 @@ from hatang_agent.wire.report import Clock, Report, Run
 from hatang_collector.domain.epochs import Opening
 from hatang_collector.domain.inventory import Seen
 from hatang_collector.domain.timeline import run_utc_ms
-from hatang_collector.ingest.decode import decode_report, decode_small
+from hatang_collector.ingest.decode import decode_small, read_report
 from hatang_collector.journal.projection import StoreUnavailable
 from hatang_collector.journal.segments import Entry
 from hatang_collector.ledger import clocks, cursors, findings
@@ -54,9 +54,7 @@ class LedgerProjection:
 
         An entry that cannot be decoded raises its own error and nothing of the batch is kept.
         """
-        batch = [
-            (entry, decode_report(entry.payload) if entry.kind == "report" else None) for entry in entries
-        ]
+        batch = [(entry, read_report(entry.payload) if entry.kind == "report" else None) for entry in entries]
         with _call_again(), self._ledger.write() as c:
             _Batch(c, batch).apply()
             cursors.put(c, NAME, stream, next_index)

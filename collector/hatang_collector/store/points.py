@@ -1,4 +1,4 @@
-"""Points from reports; pure. The same journal entry always gives the same points."""
+"""Points from reports. The same journal entry always gives the same points."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from functools import lru_cache
 
 from hatang_agent.wire.report import Report, Run
 from hatang_collector.domain.timeline import run_utc_ms
+from hatang_collector.ingest.decode import read_report
+from hatang_collector.journal.segments import Entry
 from hatang_collector.store.contract import Point, Tags
 
 
@@ -33,6 +35,30 @@ def report_points(report: Report, clocks: Mapping[str, int]) -> Iterator[RunPoin
             yield RunPoints(epoch, number, certain, run_points(report.agent, run, at_ms))
 
 
+class RecentPoints:
+    """The points of the reports read last, for the projections that want the same ones after each other.
+
+    Safe without a lock: what is missed is computed again.
+    """
+
+    def __init__(self, most: int = 2_000) -> None:
+        self._most = most
+        self._young: dict[tuple[object, ...], list[RunPoints]] = {}
+        self._old: dict[tuple[object, ...], list[RunPoints]] = {}
+
+    def of(self, entry: Entry) -> list[RunPoints]:
+        """The runs of a ``report`` entry with their points. Raises WireError."""
+        clocks: Mapping[str, int] = entry.header.get("clocks") or {}
+        key = (entry.payload, *clocks.items())
+        points = self._young.get(key) or self._old.get(key)
+        if points is None:
+            points = list(report_points(read_report(entry.payload), clocks))
+            if len(self._young) >= self._most:
+                self._old, self._young = self._young, {}
+            self._young[key] = points
+        return points
+
+
 def run_number(run_id: str) -> tuple[str, int]:
     """``<epoch>-<n>`` as (epoch, n)."""
     epoch, _, number = run_id.partition("-")
@@ -56,6 +82,9 @@ def run_points(agent: str, run: Run, at_ms: int) -> tuple[Point, ...]:
             for (measurement, tags), fields in groups.items()
         ]
     )
+
+
+recent = RecentPoints()
 
 
 @lru_cache(maxsize=4_096)

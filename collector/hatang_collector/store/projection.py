@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hatang_collector.ingest.decode import decode_report
 from hatang_collector.journal.segments import Entry
 from hatang_collector.store import counted, names
 from hatang_collector.store.contract import BadPoint, Point, Resolution, SeriesStore
-from hatang_collector.store.points import report_points
+from hatang_collector.store.points import recent
 from hatang_collector.store.sqlitefile import SqliteFile
 
 BAD_KEPT = 1_000
@@ -68,9 +67,8 @@ class SeriesProjection:
                 for entry in entries:
                     if entry.kind != "report":
                         continue
-                    report = decode_report(entry.payload)
-                    for run in report_points(report, entry.header.get("clocks") or {}):
-                        if self._runs.take(connection, report.agent, run.epoch, run.number, entry.arrived_ms):
+                    for run in recent.of(entry):
+                        if self._runs.take(connection, entry.agent, run.epoch, run.number, entry.arrived_ms):
                             points += run.points
                 bad = self._store.write(points) if points else []
                 connection.executemany(

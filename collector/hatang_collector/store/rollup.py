@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
 from hatang_collector.clock import NowMs
-from hatang_collector.ingest.decode import decode_report
 from hatang_collector.journal.projection import StoreUnavailable
 from hatang_collector.journal.segments import Entry
 from hatang_collector.journal.streams import Journal
+from hatang_collector.store import points
 from hatang_collector.store.book import ArrivedRun, RollupBook
 from hatang_collector.store.buckets import ROLLUPS
 from hatang_collector.store.contract import HOUR_MS, BadPoint, SeriesStore
-from hatang_collector.store.points import report_points
 
 log = logging.getLogger(__name__)
 
@@ -142,6 +141,5 @@ def complete_from(journal: Journal, now_ms: int) -> int:
 def _runs(entries: Sequence[Entry]) -> Iterator[ArrivedRun]:
     for entry in entries:
         if entry.kind == "report":
-            report = decode_report(entry.payload)
-            for run in report_points(report, entry.header.get("clocks") or {}):
-                yield ArrivedRun(report.agent, run, entry.arrived_ms)
+            for run in points.recent.of(entry):
+                yield ArrivedRun(entry.agent, run, entry.arrived_ms)

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 PAUSE_S: Final = 0.5
 """The least time between two looks, so that a busy collector does not render without end."""
 
+UNWATCHED_PAUSE_S: Final = 2.0
+"""The same while nobody watches: what machines look like is then only wanted by single requests."""
+
 LOOK_S: Final = 1.0
 """The longest time between two looks: machines also change state by silence."""
 
@@ -151,9 +154,10 @@ class Feed:
         return version
 
     async def _pause(self) -> None:
-        for _ in range(round(PAUSE_S / SLICE_S)):
-            if not self.closed:
-                await asyncio.sleep(SLICE_S)
+        waited = 0.0
+        while not self.closed and waited < (PAUSE_S if self.streams else UNWATCHED_PAUSE_S):
+            await asyncio.sleep(SLICE_S)
+            waited += SLICE_S
 
     async def _look(self) -> None:
         found = await to_thread.run_sync(self._read, limiter=self._threads)
