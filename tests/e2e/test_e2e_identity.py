@@ -16,7 +16,6 @@ from e2e.e2e_witness import Witnessed, settle
 from hatang_agent.wire.messages import EnrolReply
 from hatang_collector.app import Data
 from hatang_collector.ledger import findings, machines
-from support.servers import program
 from support.stack import Stack, now_ms
 from support.wait import until
 
@@ -88,10 +87,8 @@ def suffering(stack: Stack) -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(mosquitto: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One world for all tests of this file: its fates take half a minute together."""
-    if program("mosquitto") is None:
-        pytest.skip("mosquitto is not installed")
     stack = Stack(tmp_path_factory.mktemp("identity"))
     stack.start()
     try:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from hatang_collector.metrics import Metrics
 from hatang_collector.store.contract import Resolution
 from hatang_collector.store.rollup import RollupPusher
 from soak.agent import SHARE
+from support.stack import environment_set
 
 NUMBER = "witness.number"
 
@@ -66,23 +65,9 @@ class Count:
         return asdict(self)
 
 
-@contextmanager
-def _environment(values: Mapping[str, str]):  # type: ignore[no-untyped-def]
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 def count(data_dir: Path, settings: Mapping[str, str], witnesses: Mapping[str, Path]) -> Count:
     """Compare everything, with the collector stopped and its series store running."""
-    with _environment(settings), open_data(argparse.Namespace(data=data_dir, config=None)) as data:
+    with environment_set(settings), open_data(argparse.Namespace(data=data_dir, config=None)) as data:
         _to_the_end(data)
         result = Count()
         journaled = _journal(data, result)

@@ -235,7 +235,7 @@ class Stack:
         """Everything that is kept, with the collector stopped and every projection at the journal's end."""
         assert not self.collector.running, "the collector holds the data folder"
         with (
-            _environment(self.settings),
+            environment_set(self.settings),
             open_data(argparse.Namespace(data=self.data, config=None)) as data,
         ):
             for projection in data.projections:
@@ -254,7 +254,8 @@ class Stack:
 
 
 @contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
+def environment_set(values: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables of this process, set for the length of the block."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

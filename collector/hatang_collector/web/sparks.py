@@ -47,7 +47,8 @@ class Sparks:
         with self._lock:
             if len(self._kept) >= MOST_KEPT:
                 self._kept.clear()
-            self._kept[agent] = (now_ms, interface, found)
+            if found:  # the first values of a new machine must not wait for this to grow old
+                self._kept[agent] = (now_ms, interface, found)
         return found
 
 

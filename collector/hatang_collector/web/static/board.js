@@ -3,6 +3,9 @@
   "use strict";
   var BATCH = 12;
   var CHARTS_MS = 60000;  // charts of one machine are asked for again at most this often
+  var EMPTY_MS = 2000;    // a new machine may have nothing to draw yet: asked again this soon,
+  var EMPTY_TRIES = 3;    // and so many times
+  var tries = {};
   var cards = document.getElementById("cards");
   var note = document.getElementById("charts-note");
   var drawn = {};
@@ -58,12 +61,19 @@
   }
 
   function draw(agent, pictures) {
+    // How many were drawn: a card made before its first values has no place for them yet.
     var card = document.getElementById("m-" + agent);
-    if (!card) { return; }
-    Object.keys(pictures).forEach(function (slot) {
-      var place = card.querySelector('[data-spark="' + slot + '"]');
+    return Object.keys(pictures || {}).filter(function (slot) {
+      var place = card && card.querySelector('[data-spark="' + slot + '"]');
       if (place) { place.innerHTML = pictures[slot]; }
-    });
+      return place;
+    }).length;
+  }
+
+  function askAgain(agent) {
+    tries[agent] = (tries[agent] || 0) + 1;
+    if (tries[agent] > EMPTY_TRIES) { return; }
+    setTimeout(function () { drawn[agent] = 0; want(agent); }, EMPTY_MS * tries[agent]);
   }
 
   function ask() {
@@ -74,7 +84,9 @@
     window.hatang.fetchText("/board/charts?agents=" + now.join(","))
       .then(function (text) {
         var answer = JSON.parse(text);
-        Object.keys(answer).forEach(function (agent) { draw(agent, answer[agent]); });
+        now.forEach(function (agent) {
+          if (!draw(agent, answer[agent])) { askAgain(agent); }
+        });
         note.hidden = true;
         asking = false;
         ask();
