@@ -61,7 +61,9 @@ def pytest_report_collectionfinish() -> list[str]:
 
 def _require(fixture: str) -> None:
     if reason := _missing(fixture):
-        pytest.fail(reason)
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)  # asked for at run time; the others were marked at collection
 
 
 @pytest.fixture
