@@ -158,30 +158,41 @@ def test_a_retained_birth_gives_no_time(bench: Bench) -> None:
 
 def test_beats_are_live_and_their_transitions_are_journaled(bench: Bench) -> None:
     """Found and lost are entries; the heartbeats between them are not."""
-    bench.pipeline.take([birth(0)])
+    bench.pipeline.take([birth(0, agent=PROBE)])
     for number in range(1, 20):
-        bench.pipeline.take([beat(number, number * 2_000, NOW_MS + number * 2_000)])
+        bench.pipeline.take([beat(number, number * 2_000, NOW_MS + number * 2_000, agent=PROBE)])
     last_ms = NOW_MS + 19 * 2_000
     assert bench.pipeline.tick(last_ms + 6_000).entries == {}
     lost = bench.pipeline.tick(last_ms + 8_000)
     bench.pipeline.show(bench.pipeline.commit(lost))
     assert bench.pipeline.tick(last_ms + 9_000).entries == {}
-    bench.pipeline.take([beat(30, 60_000, NOW_MS + 60_000)])
-    states = [entry.header for entry in bench.entries(kind="beats")]
+    bench.pipeline.take([beat(30, 60_000, NOW_MS + 60_000, agent=PROBE)])
+    states = [entry.header for entry in bench.entries("probe", kind="beats")]
     assert states == [{"path": "main", "state": state} for state in ("found", "lost", "found")]
-    machine = bench.live.get(PC)
+    machine = bench.live.get(PROBE)
     assert machine is not None
     assert (machine.online, machine.last_beat_ms) == ({"main": True}, NOW_MS + 60_000)
-    assert len(bench.entries(kind="clock")) == 1
+    assert len(bench.entries("probe", kind="clock")) == 1
+
+
+def test_an_office_computer_is_not_lost_between_its_rare_beats(bench: Bench) -> None:
+    """Two heartbeats at the connect, then one in ten minutes: found once, lost only after three."""
+    bench.pipeline.take([birth(0)])
+    for number, at_ms in ((1, 0), (2, 40), (3, 600_000), (4, 1_200_000)):
+        bench.pipeline.take([beat(number, at_ms, NOW_MS + at_ms)])
+        assert bench.pipeline.tick(NOW_MS + at_ms + 599_000).entries == {}
+    assert "pc" in bench.pipeline.tick(NOW_MS + 1_200_000 + 1_802_000).entries
+    assert [entry.header["state"] for entry in bench.entries(kind="beats")] == ["found"]
 
 
 def test_silence_of_the_collector_is_nobodys_loss(bench: Bench) -> None:
     """After the collector was away from the broker, paths have their full deadline again."""
     for number in (1, 2, 3):
-        bench.pipeline.take([beat(number, number * 2_000, NOW_MS + number * 2_000, boot=BOOT)])
+        at_ms = number * 2_000
+        bench.pipeline.take([beat(number, at_ms, NOW_MS + at_ms, agent=PROBE, boot=BOOT)])
     bench.pipeline.reconnected(NOW_MS + 600_000)
     assert bench.pipeline.tick(NOW_MS + 605_000).entries == {}
-    assert "pc" in bench.pipeline.tick(NOW_MS + 608_000).entries
+    assert "probe" in bench.pipeline.tick(NOW_MS + 608_000).entries
 
 
 def test_a_goodbye_is_journaled_and_ends_the_watch(bench: Bench) -> None:

@@ -13,6 +13,12 @@ MISSED: Final = 3
 SHORTEST_MS: Final = 5_000
 LONGEST_MS: Final = 300_000
 UNKNOWN_MS: Final = 90_000
+CROWD_MS: Final = 500
+"""Beats closer together than this are sent at a connect or were held up: they tell no rhythm."""
+
+QUIET_MS: Final = {"pc": 3 * 600_000 + 1_000, "probe": 0}
+"""By stream: silence that means nothing. An office computer beats every ten minutes only."""
+
 MAX_PATHS: Final = 16
 
 
@@ -32,12 +38,13 @@ class _Path:
     number: int
     interval_ms: int | None
     found: bool
+    quiet_ms: int = 0
 
     def deadline_ms(self) -> int:
         """How long after the latest beat the path counts as lost."""
         if self.interval_ms is None:
-            return UNKNOWN_MS
-        return min(max(MISSED * self.interval_ms + 1_000, SHORTEST_MS), LONGEST_MS)
+            return max(UNKNOWN_MS, self.quiet_ms)
+        return max(min(max(MISSED * self.interval_ms + 1_000, SHORTEST_MS), LONGEST_MS), self.quiet_ms)
 
 
 class BeatWatch:
@@ -46,23 +53,27 @@ class BeatWatch:
     def __init__(self) -> None:
         self._agents: dict[str, dict[str, _Path]] = {}
 
-    def restore(self, agent: str, path: str, state: str, now_ms: int) -> None:
+    def restore(self, agent: str, path: str, state: str, now_ms: int, quiet_ms: int = 0) -> None:
         """Take in what was journaled before: a path that was found has its deadline from now."""
-        self._agents.setdefault(agent, {})[path] = _Path(now_ms, 0, None, state == "found")
+        self._agents.setdefault(agent, {})[path] = _Path(now_ms, 0, None, state == "found", quiet_ms)
 
-    def beat(self, agent: str, path: str, number: int, at_ms: int) -> Transition | None:
-        """One heartbeat; the transition it makes, if it makes one. At most ``MAX_PATHS`` an agent."""
+    def beat(self, agent: str, path: str, number: int, at_ms: int, quiet_ms: int = 0) -> Transition | None:
+        """One heartbeat; the transition it makes, if it makes one. At most ``MAX_PATHS`` an agent.
+
+        ``quiet_ms`` is the silence that is usual for this agent, whatever rhythm it seems to have.
+        """
         paths = self._agents.setdefault(agent, {})
         known = paths.get(path)
         if known is None:
             if len(paths) >= MAX_PATHS:
                 return None
-            paths[path] = _Path(at_ms, number, None, found=True)
+            paths[path] = _Path(at_ms, number, None, found=True, quiet_ms=quiet_ms)
             return Transition(agent, path, "found", at_ms)
         if 0 < number - known.number <= 100 and known.number > 0 and at_ms > known.heard_ms:
             interval = (at_ms - known.heard_ms) // (number - known.number)
-            # A beat held up on its way is followed by a crowd of others: believe the longer rhythm.
-            known.interval_ms = max(interval, (3 * (known.interval_ms or interval) + interval) // 4)
+            if interval >= CROWD_MS:
+                # A beat held up on its way is followed by a crowd of others: believe the longer rhythm.
+                known.interval_ms = max(interval, (3 * (known.interval_ms or interval) + interval) // 4)
         known.heard_ms, known.number = max(at_ms, known.heard_ms), number
         if known.found:
             return None

@@ -17,7 +17,7 @@ from hatang_agent.wire.codec import Refusal, WireError
 from hatang_agent.wire.messages import Farewell
 from hatang_agent.wire.topics import Topic
 from hatang_collector.domain.clocksync import Clocks, Segment
-from hatang_collector.ingest.beats import BeatWatch
+from hatang_collector.ingest.beats import QUIET_MS, BeatWatch
 from hatang_collector.ingest.deadletter import DeadLetters, NewLetter
 from hatang_collector.ingest.decode import decode_report
 from hatang_collector.ingest.plan import Incoming, LiveBeat, Outcome, Plan, acks
@@ -137,7 +137,7 @@ class Pipeline:
             recent = max(stream.index_at(now_ms - TAIL_MS), stream.end - TAIL_ENTRIES)
             at = min(recent, (since or {}).get(name, recent))
             while entries := stream.read(at, 500):
-                self._remember(entries, now_ms)
+                self._remember(name, entries, now_ms)
                 self._live.apply([entry for entry in entries if entry.index >= recent])
                 at = entries[-1].index + 1
 
@@ -147,7 +147,7 @@ class Pipeline:
         for name, stream in self._journal.streams.items():
             self.metrics.journal_bytes.labels(name).set(stream.size)
 
-    def _remember(self, entries: Sequence[Entry], now_ms: int) -> None:
+    def _remember(self, stream: str, entries: Sequence[Entry], now_ms: int) -> None:
         for entry in entries:
             header = entry.header
             if entry.kind == "report":
@@ -156,7 +156,7 @@ class Pipeline:
                 segment = Segment(header["from_boot_ms"], header["offset_ms"])
                 self._clocks.restore(entry.agent, header["boot_id"], segment)
             elif entry.kind == "beats":
-                self._watch.restore(entry.agent, header["path"], header["state"], now_ms)
+                self._watch.restore(entry.agent, header["path"], header["state"], now_ms, QUIET_MS[stream])
             else:
                 digest = hashlib.sha256(entry.payload).digest()
                 self._seen.add(_key(entry.agent, f"{entry.kind}/{header['path']}", digest))
@@ -229,7 +229,7 @@ class Pipeline:
         boot_id = beat.boot_id or (boot_id if epoch == beat.epoch else "")
         if boot_id:
             self._observe(plan, stream, topic.agent, (boot_id, beat.boot_ms), message.arrived_ms)
-        turn = self._watch.beat(topic.agent, topic.path, beat.number, message.arrived_ms)
+        turn = self._watch.beat(topic.agent, topic.path, beat.number, message.arrived_ms, QUIET_MS[stream])
         if turn is not None:
             header = {"path": topic.path, "state": turn.state}
             plan.write(stream, "beats", topic.agent, message.arrived_ms, header, b"")
