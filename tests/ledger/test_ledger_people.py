@@ -244,3 +244,17 @@ def test_the_audit_log_tells_who_did_what(ledger: Ledger) -> None:
         assert len(audit.latest(c, 1)) == 1
 
     assert found == [(2, "l\ufffdn", "user.remove", "?"), (1, "lan", "user.add", "minh")]
+
+
+def test_a_removed_user_takes_the_api_tokens_along(ledger: Ledger) -> None:
+    """Whoever may no longer log in may not come in by a token either; nobody else's token goes."""
+    _add(ledger)
+    _add(ledger, "a_b", Role.VIEWER)
+    with ledger.write() as c:
+        own = users.create_api_token(c, "a_b/báo cáo", Role.VIEWER, 1)
+        other = users.create_api_token(c, "axb/báo cáo", Role.VIEWER, 1)
+        users.remove(c, "a_b")
+
+    with ledger.read() as c:
+        assert users.api_token(c, own, 2) is None
+        assert users.api_token(c, other, 2) is not None

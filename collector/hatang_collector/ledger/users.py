@@ -23,7 +23,7 @@ from hatang_collector.ledger.sessions import (
     session,
     touch_session,
 )
-from hatang_collector.ledger.tables import SESSIONS, USERS
+from hatang_collector.ledger.tables import API_TOKENS, SESSIONS, USERS
 
 if TYPE_CHECKING:
     from hatang_collector.ledger.engine import Ledger
@@ -169,8 +169,10 @@ def change_role(c: Connection, name: str, role: Role | str) -> None:
 
 
 def remove(c: Connection, name: str) -> None:
-    """Remove a user and the user's sessions. Raises Refused, also for the last admin."""
+    """Remove a user with sessions and API tokens. Raises Refused, also for the last admin."""
     _keep_an_admin(c, _tidy(name), None)
+    own = API_TOKENS.c.name.startswith(f"{_tidy(name)}/", autoescape=True)  # named <user>/<note>
+    c.execute(sa.delete(API_TOKENS).where(own))
     c.execute(sa.delete(USERS).where(USERS.c.name == _tidy(name)))
 
 
