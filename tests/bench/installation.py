@@ -24,7 +24,7 @@ def register(stack: Stack, count: int) -> list[str]:
     agents = [base64.b32encode(secrets.token_bytes(10)).decode().lower() for _ in range(count)]
     with stack.ledger() as ledger, ledger.write() as c:
         for number, agent in enumerate(agents):
-            machines.add(c, machines.Machine(agent, f"Máy {number}", "", "", "pc", now_ms()))
+            machines.add(c, machines.Machine(agent, f"Máy {number}", "", "pc", now_ms()))
     return agents
 
 

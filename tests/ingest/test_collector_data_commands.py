@@ -34,7 +34,7 @@ def arguments(folder: Path) -> argparse.Namespace:
 def enrol(data: Data, agent: str) -> None:
     """Make an agent known."""
     with data.ledger.write() as c:
-        machines.add(c, Machine(agent, f"máy {agent[:2]}", "", "", "pc", NOW_MS))
+        machines.add(c, Machine(agent, f"máy {agent[:2]}", "", "pc", NOW_MS))
 
 
 def project(data: Data) -> None:

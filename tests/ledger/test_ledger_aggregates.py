@@ -28,17 +28,17 @@ from ledger.together import together
 AGENT = "a" * 16
 OTHER = "b" * 16
 DAY = 24 * 3_600_000
-MACHINE = Machine(AGENT, "Máy 01", "TS-0001", "văn phòng", "pc", 100)
+MACHINE = Machine(AGENT, "Máy 01", "TS-0001", "pc", 100)
 
 
 def test_machines_are_kept_and_changed_field_by_field(ledger: Ledger) -> None:
     """What is not given stays as it was; unknown machines are None."""
     with ledger.write() as c:
         machines.add(c, MACHINE)
-        machines.add(c, Machine(OTHER, "Máy 00", "", "", "probe", 200))
+        machines.add(c, Machine(OTHER, "Máy 00", "", "probe", 200))
         assert machines.change(c, AGENT, label="Máy 1\0") == replace(MACHINE, label="Máy 1\ufffd")
-        assert machines.change(c, AGENT, asset_code="TS-2", staff_group="") == Machine(
-            AGENT, "Máy 1\ufffd", "TS-2", "", "pc", 100
+        assert machines.change(c, AGENT, asset_code="TS-2") == Machine(
+            AGENT, "Máy 1\ufffd", "TS-2", "pc", 100
         )
         assert machines.change(c, AGENT) == machines.get(c, AGENT)
         assert machines.change(c, "c" * 16, label="x") is None

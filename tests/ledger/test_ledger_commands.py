@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hatang_collector.__main__ import main
+from hatang_collector.broker.certificates import fingerprint
 from hatang_collector.ledger import audit, passwords, tokens, users
 from hatang_collector.ledger.engine import Ledger
 from hatang_collector.ledger.tokens import EnrolToken
@@ -105,7 +106,7 @@ def test_a_removed_user_is_gone(command: Command, book: Ledger) -> None:
     assert [row["name"] for row in _json(command, "users", "list")] == ["minh"]
 
 
-def test_a_token_is_made_with_the_line_to_run(command: Command, book: Ledger) -> None:
+def test_a_token_is_made_with_the_line_to_run(command: Command, book: Ledger, tmp_path: Path) -> None:
     """What is printed can be typed on the machine as it is, and the token works."""
     code, out, _ = command("tokens", "create", "--role", "probe", "--uses", "2", "--days", "3")
     (line,) = [line.strip() for line in out.splitlines() if "hatang-agent enroll" in line]
@@ -116,7 +117,8 @@ def test_a_token_is_made_with_the_line_to_run(command: Command, book: Ledger) ->
     book.close()
 
     assert code == 0
-    assert line == f"hatang-agent enroll --url http://127.0.0.1:8080 --token {token}"
+    pin = fingerprint((tmp_path / "keys" / "ca.pem").read_text(encoding="ascii"))[:32]
+    assert line == f"hatang-agent enroll --url https://127.0.0.1:8443 --pin {pin} --token {token}"
     assert isinstance(found, EnrolToken)
     assert (found.role, found.uses, found.expires_ms - found.created_ms) == ("probe", 2, 3 * 86_400_000)
     assert (act.action, act.subject) == ("token.create", found.id)

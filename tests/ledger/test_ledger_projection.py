@@ -182,7 +182,7 @@ def test_a_reset_leaves_what_is_not_derived(ledger: Ledger) -> None:
     entries = _busy_life()
     projection = apply(ledger, entries)
     with ledger.write() as c:
-        machines.add(c, Machine(A, "Máy 1", "", "", "pc", 1))
+        machines.add(c, Machine(A, "Máy 1", "", "pc", 1))
         chosen = next(one for one in findings.every(c) if one.kind == "clone")
         findings.close(c, chosen.id, 5, "lan")
     before = _tables(ledger)

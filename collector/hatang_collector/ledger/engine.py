@@ -133,6 +133,10 @@ def _engine(url: str) -> Engine:
     )
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 def _sqlite_events(engine: Engine, path: Path) -> None:
     """Own the transactions of pysqlite (SQLAlchemy: "SQLite, transactions with the sqlite3 driver")."""
 
@@ -154,6 +158,8 @@ def _sqlite_events(engine: Engine, path: Path) -> None:
         raw.isolation_level = None
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             raw.execute(f"PRAGMA {pragma}").close()
+        # SQLite's own lower() knows no letter beyond ASCII: "Đông" would not be found as "đông".
+        raw.create_function("lower", 1, _lower, deterministic=True)
 
     def begin(c: Connection) -> None:
         write = writable(c)

@@ -13,12 +13,14 @@ from hatang_collector.ledger.tables import FINGERPRINTS, MACHINES, storable
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """An enrolled computer. ``role`` is ``pc`` or ``probe``; a retired one keeps its history."""
+    """An enrolled computer. ``role`` is ``pc`` or ``probe``; a retired one keeps its history.
+
+    Where it stands and whom it serves is told by its placements (:mod:`.placements`).
+    """
 
     agent: str
     label: str
     asset_code: str
-    staff_group: str
     role: str
     enrolled_ms: int
     retired_ms: int | None = None
@@ -50,10 +52,9 @@ def change(
     *,
     label: str | None = None,
     asset_code: str | None = None,
-    staff_group: str | None = None,
 ) -> Machine | None:
     """Change what is given and leave the rest. Returns the machine as it is now, None when unknown."""
-    given = {"label": label, "asset_code": asset_code, "staff_group": staff_group}
+    given = {"label": label, "asset_code": asset_code}
     changed = {name: storable(value) for name, value in given.items() if value is not None}
     if changed:
         c.execute(sa.update(MACHINES).where(MACHINES.c.agent == agent).values(changed))

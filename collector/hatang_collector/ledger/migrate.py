@@ -18,8 +18,11 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LOCK: Final = 0x68617461  # "hata": two collectors starting at once migrate one after the other
 
 
-def upgrade(c: Connection) -> None:
-    """Run the missing migrations in the caller's transaction. Raises LedgerError on a newer database."""
+def upgrade(c: Connection, to: str = "head") -> None:
+    """Run the missing migrations up to one, in the caller's transaction.
+
+    Raises LedgerError on a newer database.
+    """
     if c.dialect.name == "postgresql":
         c.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     config = Config()
@@ -32,4 +35,4 @@ def upgrade(c: Connection) -> None:
                 f"the ledger was written by a newer program (its schema {revision} is unknown here): "
                 "install that version again, or restore a backup of the ledger made before it"
             )
-    command.upgrade(config, "head")
+    command.upgrade(config, to)

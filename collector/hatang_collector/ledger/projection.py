@@ -30,6 +30,7 @@ from hatang_collector.ledger.errors import LedgerError
 from hatang_collector.ledger.inventories import InventoryBook
 from hatang_collector.ledger.receipts import ReceiptBook
 from hatang_collector.ledger.runs import RunBook, parts
+from hatang_collector.ledger.seen import SeenBook, SeenMemory
 from hatang_collector.ledger.states import StateBook
 from hatang_collector.ledger.tables import DERIVED
 
@@ -43,6 +44,7 @@ class LedgerProjection:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._memory = SeenMemory()
 
     def cursor(self, stream: str) -> int:
         """Index of the next entry wanted of a stream. Raises StoreUnavailable."""
@@ -56,8 +58,10 @@ class LedgerProjection:
         """
         batch = [(entry, read_report(entry.payload) if entry.kind == "report" else None) for entry in entries]
         with _call_again(), self._ledger.write() as c:
-            _Batch(c, batch).apply()
+            seen = SeenBook(c, self._memory)
+            _Batch(c, batch, seen).apply()
             cursors.put(c, NAME, stream, next_index)
+        self._memory.learn(seen.written)
 
     def reset(self) -> None:
         """Empty what a replay makes anew and set the cursors to the start. Raises StoreUnavailable."""
@@ -66,6 +70,7 @@ class LedgerProjection:
                 c.execute(sa.delete(table))
             findings.forget_derived(c)
             cursors.clear(c, NAME)
+        self._memory.forget()
 
 
 @contextmanager
@@ -82,8 +87,9 @@ def _call_again() -> Iterator[None]:
 class _Batch:
     """One batch: what it needs is read with a few statements, changed in memory, written with a few."""
 
-    def __init__(self, c: Connection, entries: Sequence[tuple[Entry, Report | None]]) -> None:
+    def __init__(self, c: Connection, entries: Sequence[tuple[Entry, Report | None]], seen: SeenBook) -> None:
         self._c = c
+        self._seen = seen
         self._entries = entries
         self._births = {
             entry.index: decode_small(Birth, entry.payload)
@@ -116,7 +122,7 @@ class _Batch:
                         entry.agent, header["boot_id"], header["from_boot_ms"], header["offset_ms"]
                     ),
                 )
-        for book in (self._receipts, self._runs, self._inventories, self._epochs, self._states):
+        for book in (self._receipts, self._runs, self._inventories, self._epochs, self._states, self._seen):
             book.flush()
 
     def _birth(self, entry: Entry, birth: Birth) -> None:
@@ -136,6 +142,7 @@ class _Batch:
         self._states.speaks(agent, report.role, report.version, report_ms)
         new = [(run, _seen(run, offsets, entry.arrived_ms)) for run in self._runs.count(agent, report.runs)]
         self._states.ran(agent, new)
+        self._seen.ran(agent, new)
         for run, seen in new:
             self._inventories.run(agent, run, seen, entry.arrived_ms)
         for gap in report.gaps:

@@ -31,9 +31,11 @@ class ApiToken:
 
 def open_session(c: Connection, name: str, now_ms: int) -> str:
     """Log a user in and return the text for the cookie. Sessions that ran out are cleared away."""
+    tidy = name.strip().lower()
+    c.execute(sa.update(USERS).where(USERS.c.name == tidy).values(used_ms=now_ms))
     c.execute(sa.delete(SESSIONS).where(SESSIONS.c.used_ms <= now_ms - IDLE_MS))
     text = random.token_urlsafe(32)
-    row = {"hash": secrets.digest(text), "name": name.strip().lower(), "opened_ms": now_ms, "used_ms": now_ms}
+    row = {"hash": secrets.digest(text), "name": tidy, "opened_ms": now_ms, "used_ms": now_ms}
     c.execute(sa.insert(SESSIONS).values(row))
     return text
 
@@ -58,11 +60,16 @@ def session(c: Connection, text: str, now_ms: int) -> User | None:
 
 
 def touch_session(c: Connection, text: str, now_ms: int) -> None:
-    """Note that a session is used; at most one row is written a minute. A dead session stays dead."""
-    live = (SESSIONS.c.used_ms > now_ms - IDLE_MS, SESSIONS.c.used_ms <= now_ms - TOUCH_MS)
-    c.execute(
-        sa.update(SESSIONS).where(SESSIONS.c.hash == secrets.digest(text), *live).values(used_ms=now_ms)
+    """Note that a session and its user are here; at most once a minute. A dead session stays dead."""
+    due = (
+        SESSIONS.c.hash == secrets.digest(text),
+        SESSIONS.c.used_ms > now_ms - IDLE_MS,
+        SESSIONS.c.used_ms <= now_ms - TOUCH_MS,
     )
+    # The user first, as where a user is removed: two transactions never wait for each other.
+    whose = sa.select(SESSIONS.c.name).where(*due).scalar_subquery()
+    c.execute(sa.update(USERS).where(USERS.c.name == whose).values(used_ms=now_ms))
+    c.execute(sa.update(SESSIONS).where(*due).values(used_ms=now_ms))
 
 
 def close_session(c: Connection, text: str) -> None:

@@ -1,5 +1,6 @@
-"""Every table of the ledger. Primary tables are never rebuilt; derived ones are, from the journal.
+"""The tables of the ledger but those of ``estate_tables.py``.
 
+Primary tables are never rebuilt; derived ones are, from the journal.
 Times are integers in milliseconds, UTC. Texts that come from outside go through :func:`storable`.
 """
 
@@ -38,6 +39,10 @@ def _ms(name: str) -> sa.Column[Any]:
     return _must(name, sa.BigInteger)
 
 
+def _told(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.Text, nullable=False, server_default="")
+
+
 # Primary tables ------------------------------------------------------------------------------------
 
 MACHINES = sa.Table(
@@ -46,7 +51,6 @@ MACHINES = sa.Table(
     _key("agent"),
     _must("label"),
     _must("asset_code"),
-    _must("staff_group"),
     _must("role"),
     _ms("enrolled_ms"),
     _may("retired_ms"),
@@ -67,6 +71,9 @@ TOKENS = sa.Table(
     _ms("created_ms"),
     _may("revoked_ms"),
     _must("note"),
+    _told("unit"),
+    _told("site"),
+    _told("staff_group"),
 )
 USERS = sa.Table(
     "users",
@@ -76,6 +83,7 @@ USERS = sa.Table(
     _must("password"),
     _must("must_change", sa.Boolean),
     _ms("created_ms"),
+    _may("used_ms"),
 )
 SESSIONS = sa.Table(
     "sessions",
@@ -111,6 +119,28 @@ AUDIT = sa.Table(
     _must("action"),
     _must("subject"),
     _must("detail"),
+    sa.Index("ix_audit_subject", "subject"),
+)
+ESTATE_VERSION = sa.Table("estate_version", METADATA, _key("id", sa.Integer), _must("number", sa.BigInteger))
+PLACEMENTS = sa.Table(
+    "placements",
+    METADATA,
+    _key("agent"),
+    _key("from_ms", sa.BigInteger),
+    _must("unit"),
+    _must("site"),
+    _must("staff_group"),
+    _must("by"),
+)
+NODE_SETTINGS = sa.Table(
+    "node_settings",
+    METADATA,
+    _key("scope"),
+    _key("role"),
+    _key("key"),
+    _must("value"),
+    _ms("changed_ms"),
+    _must("changed_by"),
 )
 FINDINGS = sa.Table(
     "findings",
@@ -260,6 +290,15 @@ CLOCK_SEGMENTS = sa.Table(
     _key("from_boot_ms", sa.BigInteger),
     _must("offset_ms", sa.BigInteger),
 )
+SEEN_DAYS = sa.Table(
+    "seen_days",
+    METADATA,
+    _key("agent"),
+    _key("probe"),
+    _key("month", sa.Integer),
+    _must("days", sa.BigInteger),
+    sa.Index("ix_seen_days_probe_month", "probe", "month"),
+)
 
 DERIVED: Final = (
     AGENT_STATES,
@@ -274,7 +313,10 @@ DERIVED: Final = (
     FACTS_CLOSED,
     CLOCK_SEGMENTS,
 )
-"""Tables of the ledger projection; with them go its cursors and the findings of origin ``journal``."""
+"""Tables of the ledger projection; with them go its cursors and the findings of origin ``journal``.
+
+``SEEN_DAYS`` is written by it too and outlives a replay: see :mod:`.seen`.
+"""
 
 
 def storable(text: str) -> str:

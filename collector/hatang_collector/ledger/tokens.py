@@ -24,7 +24,11 @@ class TokenRefusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EnrolToken:
-    """A token as it is stored: ``id`` is the public part of its text, the secret is not kept."""
+    """A token as it is stored: ``id`` is the public part of its text, the secret is not kept.
+
+    ``unit``, ``site`` and ``staff_group`` are where a machine is placed that enrols with it, '' when
+    nobody said.
+    """
 
     id: str
     role: str
@@ -34,6 +38,9 @@ class EnrolToken:
     created_ms: int
     revoked_ms: int | None
     note: str
+    unit: str
+    site: str
+    staff_group: str
 
     def refusal(self, now_ms: int) -> TokenRefusal | None:
         """Why it would be refused now, or None."""
@@ -44,7 +51,18 @@ class EnrolToken:
         return TokenRefusal.USED_UP if self.used >= self.uses else None
 
 
-def create(c: Connection, *, role: str, uses: int, expires_ms: int, now_ms: int, note: str = "") -> str:
+def create(
+    c: Connection,
+    *,
+    role: str,
+    uses: int,
+    expires_ms: int,
+    now_ms: int,
+    note: str = "",
+    unit: str = "",
+    site: str = "",
+    staff_group: str = "",
+) -> str:
     """Make a token and return its text ``<id>-<secret>``, which is not kept and cannot be shown again."""
     public, whole = secrets.new()
     row = {
@@ -56,6 +74,9 @@ def create(c: Connection, *, role: str, uses: int, expires_ms: int, now_ms: int,
         "expires_ms": expires_ms,
         "created_ms": now_ms,
         "note": storable(note),
+        "unit": storable(unit),
+        "site": storable(site),
+        "staff_group": storable(staff_group),
     }
     c.execute(sa.insert(TOKENS).values(row))
     return whole

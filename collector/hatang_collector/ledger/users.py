@@ -163,16 +163,21 @@ def set_password(c: Connection, name: str, password: str, *, must_change: bool =
 
 
 def change_role(c: Connection, name: str, role: Role | str) -> None:
-    """Give a user another role. Raises Refused, also for the last admin."""
+    """Give a user another role. Raises Refused, also for the last admin.
+
+    API tokens of the user that may do more than the new role are gone.
+    """
     _keep_an_admin(c, _tidy(name), Role(role))
     c.execute(sa.update(USERS).where(USERS.c.name == _tidy(name)).values(role=str(Role(role))))
+    rising = list(Role)
+    more = [str(one) for one in rising[rising.index(Role(role)) + 1 :]]
+    c.execute(sa.delete(API_TOKENS).where(_own_tokens(name), API_TOKENS.c.role.in_(more)))
 
 
 def remove(c: Connection, name: str) -> None:
     """Remove a user with sessions and API tokens. Raises Refused, also for the last admin."""
     _keep_an_admin(c, _tidy(name), None)
-    own = API_TOKENS.c.name.startswith(f"{_tidy(name)}/", autoescape=True)  # named <user>/<note>
-    c.execute(sa.delete(API_TOKENS).where(own))
+    c.execute(sa.delete(API_TOKENS).where(_own_tokens(name)))
     c.execute(sa.delete(USERS).where(USERS.c.name == _tidy(name)))
 
 
@@ -185,6 +190,10 @@ def _keep_an_admin(c: Connection, name: str, becomes: Role | None) -> None:
     others = [other for other, role in roles.items() if role == Role.ADMIN and other != name]
     if roles[name] == Role.ADMIN and becomes is not Role.ADMIN and not others:
         raise Refused(UserRefusal.LAST_ADMIN)
+
+
+def _own_tokens(name: str) -> sa.ColumnElement[bool]:
+    return API_TOKENS.c.name.startswith(f"{_tidy(name)}/", autoescape=True)  # named <user>/<note>
 
 
 def _tidy(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+from hatang_collector.ledger import estate_tables  # noqa: F401 - they belong to METADATA
 from hatang_collector.ledger.tables import METADATA
 
 connection = context.config.attributes["connection"]
