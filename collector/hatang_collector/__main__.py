@@ -60,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name, module in modules("hatang_collector.commands").items():
         doc = (module.__doc__ or "").strip()
         command = commands.add_parser(
-            name.replace("_", "-"),
+            name.rstrip("_").replace("_", "-"),  # "import" is a keyword, so its module is import_
             help=doc.splitlines()[0].rstrip("."),
             description=doc,
             formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -20,7 +20,7 @@ from support.stack import BIN, ROOT, Stack, command
 from support.wait import until
 
 COMMANDS = [
-    (program, found.name.replace("_", "-"))
+    (program, found.name.rstrip("_").replace("_", "-"))
     for program, package in (("agent", hatang_agent.commands), ("collector", hatang_collector.commands))
     for found in pkgutil.iter_modules(package.__path__)
     if not found.name.startswith("_")
