@@ -107,7 +107,7 @@ class App:
         self._sampler = Sampler(system, probes, runner, self._outbox, self._finish_run, self._tell_sampled)
         self._config = self._apply_remote()
         self._rhythm = settings.rhythm(self._config, role)
-        self._sampler.plan(self._plans(), config.schedule.first_spread_s)
+        self._sampler.plan(self._plans(), self._config.schedule.first_spread_s)
         account = Account(
             credential.agent, epoch, broker_password(credential.secret), role, __version__, credential.ca_pem
         )

@@ -1,9 +1,17 @@
-"""Asking a collector for an identity: one HTTP request with a token. No retries, no redirects."""
+"""Asking a collector for an identity: one HTTPS request with a token. No retries, no redirects.
+
+Whom to trust is told by a person: a certificate authority in a file (``--ca``), or its *pin*, the
+first digits of the SHA-256 of its certificate. With a pin the certificate itself is fetched from the
+collector first; until it fits the pin, nothing is sent that anybody could use.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
+import re
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,10 +22,18 @@ from hatang_agent.wire import codec
 from hatang_agent.wire.messages import EnrolReply, EnrolRequest
 
 if TYPE_CHECKING:
+    import ssl
     import urllib.request
 
 ROUTE: Final = "/api/v1/enrol"
+CA_ROUTE: Final = "/ca.pem"
 TIMEOUT_S: Final = 30.0
+MIN_PIN: Final = 32
+"""Hex digits of a pin at least: 128 bits, so that nobody can make an authority that fits."""
+_SHA256_DIGITS: Final = 64
+# X509_V_ERR_… of OpenSSL: name or address not in the certificate; not yet valid or past its end
+_OTHER_NAME: Final = frozenset({62, 64})
+_OTHER_TIME: Final = frozenset({9, 10})
 
 
 class EnrolmentError(Exception):
@@ -34,9 +50,20 @@ def fingerprint(system: System) -> dict[str, str]:
         return {}
 
 
-def request(system: System, token: str, label: str, asset_code: str) -> EnrolRequest:
+def request(system: System, token: str, label: str, asset_code: str, staff_group: str = "") -> EnrolRequest:
     """What is sent to the collector."""
-    return EnrolRequest(token, __version__, label, asset_code, fingerprint(system))
+    return EnrolRequest(token, __version__, label, asset_code, fingerprint(system), staff_group)
+
+
+def checked_pin(pin: str) -> str:
+    """The pin in one spelling: small hex digits without separators. Raises EnrolmentError."""
+    digits = re.sub(r"[\s:]", "", pin).lower()
+    if not re.fullmatch(f"[0-9a-f]{{{MIN_PIN},{_SHA256_DIGITS}}}", digits):
+        raise EnrolmentError(
+            f"--pin {pin[:80]!r}: not {MIN_PIN} to {_SHA256_DIGITS} hex digits; copy the collector's line "
+            "again, whole"
+        )
+    return digits
 
 
 def checked_url(url: str) -> str:
@@ -62,11 +89,20 @@ def checked_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def enrol(url: str, wanted: EnrolRequest, ca_file: Path | None = None) -> tuple[EnrolReply, Credential]:
+def enrol(
+    url: str, wanted: EnrolRequest, ca_file: Path | None = None, pin: str = ""
+) -> tuple[EnrolReply, Credential]:
     """Send the request and build the credential from the reply. Raises EnrolmentError."""
     address = checked_url(url)
+    trusted: ssl.SSLContext | None = None
+    if pin:
+        if address.startswith("http:"):
+            raise EnrolmentError(f"{address}: a pin is for https; copy the collector's line again, whole")
+        trusted = _trusting(authority(address, checked_pin(pin)))
+    elif address.startswith("https:"):
+        trusted = _trusting_file(ca_file)
     body = codec.canonical(codec.plain(wanted))
-    answer = _post(address, body, ca_file)
+    answer = _ask(address, trusted, ROUTE, body, pinned=bool(pin))
     try:
         reply = codec.decode_small(EnrolReply, answer)
     except codec.WireError as error:
@@ -75,6 +111,33 @@ def enrol(url: str, wanted: EnrolRequest, ca_file: Path | None = None) -> tuple[
         ) from error
     given = Credential(reply.agent, reply.secret, reply.role, reply.brokers, reply.ca_pem, address)
     return reply, given
+
+
+def authority(address: str, pin: str) -> bytes:
+    """The certificate (DER) of the collector's authority, fetched unverified and held against the pin.
+
+    ``pin`` is as :func:`checked_pin` gives it. Raises EnrolmentError; the one for a pin that does not
+    fit means a typing error, or that somebody is between this machine and the collector.
+    """
+    import ssl
+
+    blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    blind.check_hostname = False
+    blind.verify_mode = ssl.CERT_NONE  # whatever comes is held against the pin, and only then trusted
+    answer = _ask(address, blind, CA_ROUTE)
+    try:
+        der = ssl.PEM_cert_to_DER_cert(answer.decode("ascii").strip())
+    except ValueError as error:
+        raise EnrolmentError(
+            f"{address}: {CA_ROUTE} is not a certificate; check the address, it is that of the enrolment port"
+        ) from error
+    found = hashlib.sha256(der).hexdigest()
+    if not found.startswith(pin):
+        raise EnrolmentError(
+            f"{address}: its authority has the pin {found[: len(pin)]}, not {pin}; nothing was sent; copy "
+            "the collector's line again, and if it stays so, somebody is between this machine and it"
+        )
+    return der
 
 
 def _is_loopback(host: str) -> bool:
@@ -86,28 +149,50 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _post(address: str, body: bytes, ca_file: Path | None) -> bytes:
+def _trusting(der: bytes) -> ssl.SSLContext:
+    import ssl
+
+    return ssl.create_default_context(cadata=der)
+
+
+def _trusting_file(ca_file: Path | None) -> ssl.SSLContext:
+    """Trusts the authorities in a file, without one those of the system. Raises EnrolmentError."""
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+    except OSError as error:
+        raise EnrolmentError(f"{ca_file}: not a certificate in PEM form ({error}); check --ca") from error
+
+
+def _ask(
+    address: str,
+    context: ssl.SSLContext | None,
+    route: str,
+    body: bytes | None = None,
+    *,
+    pinned: bool = False,
+) -> bytes:
+    """The answer to one request, POST when there is a body; ``context`` None is for loopback."""
     import urllib.error
     import urllib.request
 
-    wanted = urllib.request.Request(  # noqa: S310 - checked_url lets http and https pass only
-        address + ROUTE, data=body, headers={"Content-Type": "application/json"}, method="POST"
-    )
+    headers = {"Content-Type": "application/json"} if body is not None else {}
+    asked = urllib.request.Request(address + route, data=body, headers=headers)  # noqa: S310 - checked_url
     try:
-        with _opener(address, ca_file).open(wanted, timeout=TIMEOUT_S) as answer:
+        with _opener(context).open(asked, timeout=TIMEOUT_S) as answer:
             content: bytes = answer.read(codec.MAX_SMALL + 1)
             return content
     except urllib.error.HTTPError as error:
         with error:
             raise EnrolmentError(f"{address}: {_told(error.code, error.read(codec.MAX_SMALL))}") from error
     except urllib.error.URLError as error:
-        raise EnrolmentError(f"{address}: {_unreachable(error.reason)}") from error
-    except (OSError, ValueError) as error:
-        raise EnrolmentError(f"{address}: {_unreachable(error)}") from error
+        raise EnrolmentError(f"{address}: {_unreachable(error.reason, pinned)}") from error
+    except (OSError, ValueError, HTTPException) as error:
+        raise EnrolmentError(f"{address}: {_unreachable(error, pinned)}") from error
 
 
-def _opener(address: str, ca_file: Path | None) -> urllib.request.OpenerDirector:
-    import ssl
+def _opener(context: ssl.SSLContext | None) -> urllib.request.OpenerDirector:
     import urllib.request
 
     class NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -117,23 +202,30 @@ def _opener(address: str, ca_file: Path | None) -> urllib.request.OpenerDirector
             return None
 
     handlers: list[urllib.request.BaseHandler] = [NoRedirect()]
-    if address.startswith("http:"):
+    if context is None:
         handlers.append(urllib.request.ProxyHandler({}))  # loopback never goes through a proxy
     else:
-        try:
-            context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
-        except OSError as error:
-            raise EnrolmentError(f"{ca_file}: not a certificate in PEM form ({error}); check --ca") from error
         handlers.append(urllib.request.HTTPSHandler(context=context))
     return urllib.request.build_opener(*handlers)
 
 
-def _unreachable(cause: object) -> str:
+def _unreachable(cause: object, pinned: bool) -> str:
     import ssl
 
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({cause.verify_message}); give its authority with --ca FILE"
-    return f"cannot be reached ({cause}); check the address, and that the collector runs"
+    if not isinstance(cause, ssl.SSLCertVerificationError):
+        return f"cannot be reached ({cause}); check the address, and that the collector runs"
+    why = f"its certificate is not trusted ({cause.verify_message})"
+    if cause.verify_code in _OTHER_NAME:
+        return (
+            f"{why}; use an address that is in it, or have this one added to [broker] names of the collector"
+        )
+    if cause.verify_code in _OTHER_TIME:
+        return f"{why}; is the clock of this machine right?"
+    if pinned:
+        return (
+            f"{why}: it is not of the authority with this pin, somebody may be in between; nothing was sent"
+        )
+    return f"{why}; give its authority with --ca FILE, or use the collector's line with --pin"
 
 
 def _told(status: int, body: bytes) -> str:

@@ -72,6 +72,21 @@ class BrokerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EnrolSettings:
+    """Where new machines get their identity: HTTPS with a certificate of our own authority."""
+
+    host: str = _setting("", "address to listen on; empty: as [broker] host")
+    port: int = field(
+        default=8443,
+        metadata={
+            "help": "port to listen on; 0: off, machines enrol at [web]",
+            "minimum": 0,
+            "maximum": 65535,
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class StoreSettings:
     """Where the series are kept."""
 
@@ -112,6 +127,7 @@ class Settings:
 
     web: WebSettings = field(default_factory=WebSettings)
     broker: BrokerSettings = field(default_factory=BrokerSettings)
+    enrol: EnrolSettings = field(default_factory=EnrolSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     ledger: LedgerSettings = field(default_factory=LedgerSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
@@ -122,6 +138,15 @@ class Settings:
         """Where people find the board."""
         host = "127.0.0.1" if self.web.host in {"0.0.0.0", "::"} else self.web.host  # noqa: S104 - compared
         return self.web.public_url or f"http://{host}:{self.web.port}"
+
+    @property
+    def enrol_listener(self) -> tuple[str, int] | None:
+        """(address, port) where new machines enrol; None: at the pages.
+
+        The host of an external broker is not an address of ours, so there ours must be given.
+        """
+        host = self.enrol.host or (self.broker.host if self.broker.mode is BrokerMode.EMBEDDED else "")
+        return (host, self.enrol.port) if host and self.enrol.port else None
 
 
 def config_path(data: Path, config: Path | None) -> Path:

@@ -16,12 +16,15 @@ from pathlib import Path
 from hatang_agent.wire.messages import BrokerAddress, EnrolReply, EnrolRequest
 from hatang_collector import clock
 from hatang_collector.app import Data
+from hatang_collector.broker.certificates import Authority
 from hatang_collector.broker.contract import Broker, BrokerLogin
 from hatang_collector.broker.embedded import EmbeddedBroker
 from hatang_collector.broker.enrol import Enroller, Offer
 from hatang_collector.broker.external import ExternalBroker
-from hatang_collector.config import BrokerMode, Settings
+from hatang_collector.config import BrokerMode
+from hatang_collector.configkeeper import ConfigKeeper
 from hatang_collector.domain.clocksync import Clocks, Segment
+from hatang_collector.enrol_lines import KEYS, offer_of, served_names
 from hatang_collector.failures import Failure
 from hatang_collector.health import HealthCheck
 from hatang_collector.housekeeping import Housekeeping
@@ -35,6 +38,7 @@ from hatang_collector.ledger.roles import Role
 from hatang_collector.live import LiveState
 from hatang_collector.registry import Registry
 from hatang_collector.store.rollup import RollupPusher, RollupPushThread
+from hatang_collector.web import enrol_server
 from hatang_collector.web.app import create_app
 from hatang_collector.web.server import WebServer, build_server
 from hatang_collector.web.services import Services
@@ -49,13 +53,16 @@ class Server:
         self._data = data
         self._settings = data.settings
         self._stack = ExitStack()
+        self._enrolment: socket.socket | None = None
         self.metrics = data.metrics
         self.live = LiveState()
 
     def run(self, announce: Callable[[str], None]) -> None:
         """Serve until SIGINT or SIGTERM. Raises Failure, BrokerError, LedgerError before it is ready."""
-        listener = listen(self._settings)
+        listener = listen(self._settings.web.host, self._settings.web.port, "web")
         with self._stack, listener:
+            if self._settings.enrol_listener is not None:
+                self._enrolment = self._stack.enter_context(listen(*self._settings.enrol_listener, "enrol"))
             password = first_admin(self._data)
             web = self._start()
             if password:
@@ -114,6 +121,9 @@ class Server:
         self._stack.callback(housekeeping.stop)
         ingest.start()
         self._stack.callback(ingest.stop)
+        keeper = ConfigKeeper(data.ledger, broker.configs, clock.now_ms)
+        keeper.start()
+        self._stack.callback(keeper.end)
         enroller = Enroller(
             data.ledger,
             broker.accounts,
@@ -121,19 +131,41 @@ class Server:
             data.vault,
             offer=lambda: Offer(broker.agent_addresses(), broker.ca_pem()),
             live=self._is_live,
+            first_config=keeper.first_config,
         )
+        enrol = remembered(enroller, registry)
+        offered = offer_of(self._settings, data.data_dir, clock.now_ms())
+        if self._enrolment is not None:
+            self._serve_enrolment(self._enrolment, enrol)
+            log.info("machines enrol at %s, pin %s", offered.url, offered.pin)
         health = HealthCheck(data, broker, ingest, workers)
         services = Services(
             ledger=data.ledger,
             live=self.live,
             store=data.store,
-            enrol=remembered(enroller, registry),
+            enrol=enrol,
             metrics=self.metrics.render,
             health=health,
             now_ms=clock.now_ms,
+            retire=enroller.retire,
+            enrol_offer=lambda: offered,
+            poke=keeper.poke,
             address=self._settings.web.public_url,
         )
         return build_server(create_app(services))
+
+    def _serve_enrolment(
+        self, listener: socket.socket, enrol: Callable[[EnrolRequest, int], EnrolReply]
+    ) -> None:
+        """Start the HTTPS listener for new machines, with the certificate that the broker shows."""
+        authority = Authority(self._data.data_dir / KEYS)
+        names = served_names(self._settings)
+        certificate = authority.server_certificate(names, clock.now_ms())
+        app = enrol_server.create_app(certificate.ca_pem, enrol, clock.now_ms)
+        server = enrol_server.EnrolServer(app, listener, authority.server_files)
+        server.start()
+        self._stack.callback(server.stop)
+        log.info("the certificate for agents holds %s", ", ".join(names))
 
     def _is_live(self, agent: str) -> bool:
         machine = self.live.get(agent)
@@ -151,18 +183,18 @@ def remembered(enroller: Enroller, registry: Registry) -> Callable[[EnrolRequest
     return enrol
 
 
-def listen(settings: Settings) -> socket.socket:
-    """The listening socket of the pages; Failure names the port and the setting when it is taken."""
-    family = socket.AF_INET6 if ":" in settings.web.host else socket.AF_INET
+def listen(host: str, port: int, section: str) -> socket.socket:
+    """A listening socket; Failure names the port and its setting in ``section`` when it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.web.host, settings.web.port))
+        listener.bind((host, port))
     except OSError as error:
         listener.close()
         raise Failure(
-            f"port {settings.web.port} on {settings.web.host} cannot be used: {error.strerror}; "
-            "set [web] port in collector.toml or HATANG_WEB_PORT to a free one"
+            f"port {port} on {host} cannot be used: {error.strerror}; "
+            f"set [{section}] port in collector.toml or HATANG_{section.upper()}_PORT to a free one"
         ) from error
     listener.listen(128)
     return listener
@@ -174,11 +206,12 @@ def make_broker(data: Data) -> Broker:
     if settings.mode is BrokerMode.EMBEDDED:
         return EmbeddedBroker(
             data.data_dir / "broker",
-            data.data_dir / "keys",
+            data.data_dir / KEYS,
             data.ledger,
             data.vault,
             agents_listener=(settings.host, settings.port),
             names=settings.names,
+            beside=() if data.settings.enrol_listener is None else (data.settings.enrol_listener[0],),
         )
     own = BrokerLogin(
         settings.host,

@@ -6,8 +6,10 @@ import queue
 import shutil
 import socket
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -18,6 +20,7 @@ from hatang_agent.wire.secrets import broker_password
 from hatang_collector.broker.embedded import EmbeddedBroker
 from hatang_collector.broker.enrol import Enroller, Offer
 from hatang_collector.broker.vault import Vault
+from hatang_collector.domain.estate import Placement
 from hatang_collector.ledger import tokens
 from hatang_collector.ledger.engine import Ledger
 
@@ -127,6 +130,7 @@ class Installation:
     port: int
     broker: EmbeddedBroker = field(init=False)
     live: set[str] = field(default_factory=set)
+    placed: list[Placement] = field(default_factory=list)
 
     def start(self) -> EmbeddedBroker:
         """A new collector process would do this."""
@@ -156,13 +160,24 @@ class Installation:
             self.vault,
             offer=lambda: Offer(self.broker.agent_addresses(), self.broker.ca_pem()),
             live=self.live.__contains__,
-            first_config=lambda role: {"role": role},
+            first_config=self.first_config,
         )
 
-    def token(self, role: str = "pc", uses: int = 1, expires_ms: int = NOW_MS + DAY_MS) -> str:
-        """A new enrolment token."""
+    def first_config(self, role: str, placement: Placement) -> dict[str, Any]:
+        """Stands for the keeper of configurations; notes where the machine was said to be."""
+        self.placed.append(placement)
+        return {"role": role}
+
+    def token(
+        self,
+        role: str = "pc",
+        uses: int = 1,
+        expires_ms: int = NOW_MS + DAY_MS,
+        place: Mapping[str, str] = MappingProxyType({}),
+    ) -> str:
+        """A new enrolment token, perhaps for a ``unit``, ``site`` and ``staff_group``."""
         with self.ledger.write() as c:
-            return tokens.create(c, role=role, uses=uses, expires_ms=expires_ms, now_ms=NOW_MS)
+            return tokens.create(c, role=role, uses=uses, expires_ms=expires_ms, now_ms=NOW_MS, **place)
 
     def enrol(self, label: str = "Máy văn thư", **given: Any) -> EnrolReply:
         """An identity, with a token of its own unless one is given."""

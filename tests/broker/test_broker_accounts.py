@@ -221,7 +221,7 @@ def put_machines(
     """Machines as enrolments leave them."""
     with ledger.write() as c:
         for agent in agents:
-            machines.add(c, machines.Machine(agent, agent, "", "", "pc", NOW_MS))
+            machines.add(c, machines.Machine(agent, agent, "", "pc", NOW_MS))
             credentials.put(c, agent, vault.seal(agent, "5e" * 32), NOW_MS)
             if agent in retired:
                 machines.retire(c, agent, NOW_MS)

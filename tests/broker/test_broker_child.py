@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from broker.lab import Installation, Peers
 from hatang_collector.broker import conf, process
+from hatang_collector.broker.addresses import told_host
 from hatang_collector.broker.child import FIRST_DELAY_S, MAX_DELAY_S, restart_delay_s
 from hatang_collector.broker.contract import BrokerError
 from hatang_collector.broker.embedded import EmbeddedBroker
@@ -376,4 +377,4 @@ def test_a_broker_that_was_not_started_says_so(installation: Installation) -> No
         with pytest.raises(BrokerError, match="the broker is not started"):
             use()
     assert not unstarted.health().running
-    assert unstarted.agent_addresses()[0].host == socket.gethostname()
+    assert unstarted.agent_addresses()[0].host == told_host("0.0.0.0")

@@ -12,7 +12,8 @@ from cryptography import x509
 from broker.lab import DAY_MS, NOW_MS, Installation, Peers
 from hatang_agent.wire.secrets import broker_password
 from hatang_collector.broker import certificates
-from hatang_collector.broker.certificates import Authority, local_names
+from hatang_collector.broker.addresses import local_names
+from hatang_collector.broker.certificates import Authority
 from hatang_collector.broker.contract import BrokerError
 from hatang_collector.broker.embedded import EmbeddedBroker
 

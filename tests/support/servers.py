@@ -22,6 +22,7 @@ PROGRAMS: Mapping[str, Sequence[str]] = {
     "victoria-metrics": ("victoria-metrics", "/usr/bin/victoria-metrics"),
     "postgresql": (*map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))), "initdb"),
     "chromium": ("chromium", "/usr/bin/chromium"),
+    "iproute2": ("ip", "/usr/sbin/ip"),
 }
 
 

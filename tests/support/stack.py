@@ -135,6 +135,7 @@ class Stack:
         self.settings = {
             "HATANG_WEB_PORT": str(self.web_port),
             "HATANG_BROKER_PORT": str(self.broker_port),
+            "HATANG_ENROL_PORT": str(free_port()),
             **settings,
         }
         argv = ["-m", "hatang_collector", "serve", "--data", str(self.data)]

@@ -109,13 +109,17 @@ class BrokerAddress:
 
 @dataclass(frozen=True, slots=True)
 class EnrolRequest:
-    """Asks for an identity. ``fingerprint`` holds hardware values by name, generic ones left out."""
+    """Asks for an identity. ``fingerprint`` holds hardware values by name, generic ones left out.
+
+    ``staff_group`` is the code of the group that the machine serves; '' is what the token says.
+    """
 
     token: str
     version: str
     label: str = ""
     asset_code: str = ""
     fingerprint: Mapping[str, str] = field(default_factory=dict)
+    staff_group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import ipaddress
 import socket
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hatang_collector.broker.contract import BrokerError
-from hatang_collector.broker.private_files import PUBLIC, make_folder, replace
+from hatang_collector.broker.private_files import PUBLIC, make_folder, read_or_create, replace
 
 CA_DAYS: Final = 3650
 SERVER_DAYS: Final = 397
@@ -42,9 +44,9 @@ class ServerCertificate:
         return (self.ends_ms - now_ms) // _DAY_MS
 
 
-def local_names() -> tuple[str, ...]:
-    """The names this machine has for itself."""
-    return ("localhost", "127.0.0.1", "::1", socket.gethostname())
+def fingerprint(certificate_pem: str) -> str:
+    """What a certificate is known by: SHA-256 of its DER form, 64 hex digits."""
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate_pem)).hexdigest()
 
 
 def given(chain: Path, key: Path, ca: Path | None) -> ServerCertificate:
@@ -70,6 +72,20 @@ class Authority:
         """The CA's certificate, 0644."""
         return self._folder / "ca.pem"
 
+    @property
+    def server_files(self) -> tuple[Path, Path]:
+        """Certificate (0644) and key (0600) of :meth:`server_certificate`."""
+        return self._folder / "server.pem", self._folder / "server.key"
+
+    def ca_pem(self, now_ms: int) -> str:
+        """The CA's certificate, made when it is missing: whoever asks first. Raises BrokerError."""
+        try:
+            make_folder(self._folder)
+            self._ca(now_ms)
+            return self.ca_file.read_text(encoding="ascii")
+        except OSError as error:
+            raise _unusable(error) from error
+
     def server_certificate(self, names: Sequence[str], now_ms: int) -> ServerCertificate:
         """The broker's certificate, made or renewed when needed. Raises BrokerError.
 
@@ -85,16 +101,14 @@ class Authority:
                     "and enrol every machine again"
                 )
             wanted = _general_names(names)
-            chain, key = self._folder / "server.pem", self._folder / "server.key"
+            chain, key = self.server_files
             if not _still_good(chain, key, ca, wanted, now_ms):
                 self._issue(chain, key, ca, ca_key, wanted, now_ms)
             ends = min(_ends_ms(_certificate(chain)), _ends_ms(ca))
             ca_pem = self.ca_file.read_text(encoding="ascii")
             return ServerCertificate(chain.read_bytes(), key.read_bytes(), ca_pem, ends)
         except OSError as error:
-            raise BrokerError(
-                f"{error.filename}: {error.strerror}; it holds the broker's certificates"
-            ) from error
+            raise _unusable(error) from error
 
     def _ca(self, now_ms: int) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
         key_file = self._folder / "ca.key"
@@ -103,11 +117,11 @@ class Authority:
                 f"{key_file} is missing; restore it from the backup, because agents trust this CA"
             )
         if not key_file.exists():
-            replace(key_file, _key_pem(ec.generate_private_key(ec.SECP256R1())))
+            read_or_create(key_file, _key_pem(ec.generate_private_key(ec.SECP256R1())))
         key = _key(key_file)
         if not self.ca_file.exists():
             name = f"Hạ Tầng CA {socket.gethostname()}"[:64]
-            replace(self.ca_file, _pem(_self_signed(name, key, now_ms)), mode=PUBLIC)
+            read_or_create(self.ca_file, _pem(_self_signed(name, key, now_ms)), mode=PUBLIC)
         return _certificate(self.ca_file), key
 
     def _issue(
@@ -137,6 +151,10 @@ class Authority:
         # a crash between the two leaves a pair that does not match: seen, and made again
         replace(key_file, _key_pem(key))
         replace(chain, _pem(certificate), mode=PUBLIC)
+
+
+def _unusable(error: OSError) -> BrokerError:
+    return BrokerError(f"{error.filename}: {error.strerror}; it holds the broker's certificates")
 
 
 def _still_good(

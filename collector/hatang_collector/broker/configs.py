@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 from hatang_agent.wire import codec, topics
@@ -31,38 +32,60 @@ class ConfigPublisher:
         self._ledger = ledger
         self._vault = vault
         self._link = link
+        self._sending = threading.Lock()
+        """Held from reading to the broker's answer, so that an older number never follows a newer one."""
 
     def change(self, agent: str, content: Mapping[str, Any]) -> int:
         """Give an agent a new configuration; its number. Raises ValueError when it is too large.
 
         Raises BrokerUnavailable when it is stored but could not be sent yet.
         """
-        text = as_json(content)
-        with self._ledger.write() as c:
-            number = config_numbers.next_number(c, agent, text)
+        number = self.store({agent: as_json(content)})[agent]
         self.publish(agent)
         return number
 
+    def store(self, texts: Mapping[str, str]) -> dict[str, int]:
+        """Give agents new contents (from :func:`as_json`) in one transaction, to be published after it.
+
+        Returns the new number of each. Raises LedgerUnavailable: nothing is stored.
+        """
+        with self._ledger.write() as c:
+            return {agent: config_numbers.next_number(c, agent, text) for agent, text in texts.items()}
+
     def publish(self, agent: str) -> None:
         """Publish an agent's configuration as the ledger has it. Raises BrokerUnavailable."""
-        with self._ledger.read() as c:
-            message = self._signed(c, agent, credentials.get(c, agent))
-        if message is not None:
-            self._link.publish([message], retain=True)
+        self.publish_many([agent])
+
+    def publish_many(self, agents: Collection[str]) -> int:
+        """Publish agents' configurations as the ledger has them; how many there were.
+
+        One that is retired or not there is passed over. Raises BrokerUnavailable, LedgerUnavailable.
+        """
+        with self._sending:
+            with self._ledger.read() as c:
+                found = [(agent, machines.get(c, agent)) for agent in agents]
+                current = [agent for agent, one in found if one is not None and one.retired_ms is None]
+                messages = [self._signed(c, agent, credentials.get(c, agent)) for agent in current]
+            return self._send(messages)
 
     def publish_all(self) -> int:
         """Publish every machine's configuration; how many. Raises BrokerUnavailable, LedgerError."""
-        with self._ledger.read() as c:
-            current = {machine.agent for machine in machines.every(c) if machine.retired_ms is None}
-            sealed = [(agent, content) for agent, content in credentials.every(c) if agent in current]
-            messages = [self._signed(c, agent, content) for agent, content in sealed]
-        sent = [message for message in messages if message is not None]
-        self._link.publish(sent, retain=True)
-        return len(sent)
+        with self._sending:
+            with self._ledger.read() as c:
+                current = {machine.agent for machine in machines.every(c) if machine.retired_ms is None}
+                sealed = [(agent, content) for agent, content in credentials.every(c) if agent in current]
+                messages = [self._signed(c, agent, content) for agent, content in sealed]
+            return self._send(messages)
 
     def clear(self, agent: str) -> None:
         """Take a retired machine's configuration off the broker. Raises BrokerUnavailable."""
-        self._link.publish([(topics.config(agent), b"")], retain=True)  # MQTT 5, 3.3.1.3
+        with self._sending:
+            self._link.publish([(topics.config(agent), b"")], retain=True)  # MQTT 5, 3.3.1.3
+
+    def _send(self, messages: Iterable[tuple[str, bytes] | None]) -> int:
+        sent = [message for message in messages if message is not None]
+        self._link.publish(sent, retain=True)
+        return len(sent)
 
     def _signed(self, c: Connection, agent: str, sealed: bytes | None) -> tuple[str, bytes] | None:
         stored = config_numbers.current(c, agent)

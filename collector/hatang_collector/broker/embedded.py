@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -18,7 +17,8 @@ from hatang_agent.wire.messages import BrokerAddress
 from hatang_collector import clock
 from hatang_collector.broker import conf, dynsec, process
 from hatang_collector.broker.accounts import Accounts, collector_account, wanted_accounts
-from hatang_collector.broker.certificates import Authority, ServerCertificate, local_names
+from hatang_collector.broker.addresses import certificate_names, told_host
+from hatang_collector.broker.certificates import Authority, ServerCertificate
 from hatang_collector.broker.child import Child, Supervisor
 from hatang_collector.broker.configs import ConfigPublisher
 from hatang_collector.broker.contract import BrokerError, BrokerHealth, BrokerLogin
@@ -31,14 +31,14 @@ log = logging.getLogger(__name__)
 
 ADMIN: Final = "hatang-admin"
 COLLECTOR: Final = "hatang-collector"
-_EVERYWHERE: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared
 
 
 class EmbeddedBroker:
     """The broker that the collector runs itself.
 
     ``agents_listener`` is (address, port) for agents, with TLS; ``names`` are what agents know this
-    machine by, the first is told to new agents. ``given()`` replaces our own certificate.
+    machine by, the first is told to new agents. ``beside`` are further addresses of this machine where
+    the collector listens with the same certificate. ``given()`` replaces our own certificate.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class EmbeddedBroker:
         *,
         agents_listener: tuple[str, int],
         names: Sequence[str] = (),
+        beside: Sequence[str] = (),
         given: Callable[[], ServerCertificate] | None = None,
         now_ms: clock.NowMs = clock.now_ms,
         monotonic_ms: Callable[[], int] = clock.monotonic_ms,
@@ -60,6 +61,7 @@ class EmbeddedBroker:
         self._vault = vault
         self._listener = agents_listener
         self._names = tuple(names)
+        self._beside = tuple(beside)
         self._authority = Authority(self._keys)
         self._given = given or self._own_certificate
         self._now_ms = now_ms
@@ -143,13 +145,9 @@ class EmbeddedBroker:
         return self._login(COLLECTOR)
 
     def agent_addresses(self) -> tuple[BrokerAddress, ...]:
-        """What an enrolled agent is told to connect to: the first name given, else this machine's."""
+        """What an enrolled agent is told to connect to: the first name given, else where we listen."""
         host, port = self._listener
-        if self._names:
-            host = self._names[0]
-        elif host in _EVERYWHERE:
-            host = socket.gethostname()
-        return (BrokerAddress(host, port),)
+        return (BrokerAddress(told_host(host, self._names), port),)
 
     def ca_pem(self) -> str:
         """The CA that agents must trust; empty when a given certificate is of a public one."""
@@ -197,8 +195,7 @@ class EmbeddedBroker:
         return True
 
     def _own_certificate(self) -> ServerCertificate:
-        host = self._listener[0]
-        names = (*local_names(), *self._names, *(() if host in _EVERYWHERE else (host,)))
+        names = certificate_names((self._listener[0], *self._beside), self._names)
         return self._authority.server_certificate(names, self._now_ms())
 
     def _write(self, name: str, content: bytes) -> None:

@@ -11,8 +11,8 @@ import base64
 import logging
 import secrets
 import unicodedata
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -22,7 +22,17 @@ from hatang_collector.broker.configs import ConfigPublisher, as_json
 from hatang_collector.broker.contract import BrokerUnavailable
 from hatang_collector.broker.hardware import Known, Match, recognise
 from hatang_collector.broker.vault import Vault
-from hatang_collector.ledger import config_numbers, credentials, findings, machines, tokens
+from hatang_collector.domain.estate import Placement, StaffGroup
+from hatang_collector.domain.folding import folded
+from hatang_collector.ledger import (
+    config_numbers,
+    credentials,
+    estate,
+    findings,
+    machines,
+    placements,
+    tokens,
+)
 from hatang_collector.ledger.engine import Connection, Ledger
 from hatang_collector.ledger.errors import LedgerError
 
@@ -31,8 +41,10 @@ log = logging.getLogger(__name__)
 MAX_LABEL: Final = 100
 MAX_ASSET_CODE: Final = 64
 MAX_VERSION: Final = 64
+MAX_STAFF_GROUP: Final = 100
 MAX_VALUES: Final = 64
 MAX_VALUE: Final = 128
+BY_ENROLMENT: Final = "enrolment"
 SAME_HARDWARE: Final = "same_hardware"
 RE_ENROLLED: Final = "re_enrolled"
 
@@ -48,6 +60,7 @@ class EnrolRefusal(StrEnum):
     BAD_ASSET_CODE = "bad_asset_code"
     BAD_VERSION = "bad_version"
     BAD_FINGERPRINT = "bad_fingerprint"
+    UNKNOWN_STAFF_GROUP = "unknown_staff_group"
     BROKER_UNAVAILABLE = "broker_unavailable"
 
 
@@ -92,7 +105,7 @@ class Enroller:
     """Gives identities. Thread-safe; one enrolment at a time.
 
     ``offer()`` tells the brokers of the moment, ``live(agent)`` whether an identity is in use now,
-    ``first_config(role)`` the content of a new agent's configuration.
+    ``first_config(role, placement)`` the content of a new agent's configuration.
     """
 
     def __init__(
@@ -104,7 +117,7 @@ class Enroller:
         *,
         offer: Callable[[], Offer],
         live: Callable[[str], bool],
-        first_config: Callable[[str], Mapping[str, Any]] = lambda _role: {},
+        first_config: Callable[[str, Placement], Mapping[str, Any]] = lambda _role, _placement: {},
     ) -> None:
         self._ledger = ledger
         self._accounts = accounts
@@ -123,6 +136,7 @@ class Enroller:
         request = checked(request)
         with self._accounts.changing:
             match = self._decide(request, now_ms)
+            request = self._grouped(request)
             recovered = match is not None and match.doubt is None
             agent = match.agent if match is not None and recovered else new_agent_id()
             secret = secrets.token_hex(32)
@@ -174,17 +188,28 @@ class Enroller:
                 return match
         raise _refused(token)
 
+    def _grouped(self, request: EnrolRequest) -> EnrolRequest:
+        """The request with the code of its staff group. Asked after the token: others learn nothing of us."""
+        if not request.staff_group:
+            return request
+        with self._ledger.read() as c:
+            groups = estate.load(c).staff_groups
+        return replace(request, staff_group=staff_group_of(request.staff_group, groups))
+
     def _add(self, c: Connection, agent: str, match: Match | None, request: EnrolRequest, now_ms: int) -> str:
         token = tokens.claim(c, request.token, now_ms)
         if isinstance(token, tokens.TokenRefusal):
             raise _refused(token)
-        machines.add(c, machines.Machine(agent, request.label, request.asset_code, "", token.role, now_ms))
+        group = request.staff_group or token.staff_group
+        placement = Placement(agent, now_ms, token.unit, token.site, group, BY_ENROLMENT)
+        machines.add(c, machines.Machine(agent, request.label, request.asset_code, token.role, now_ms))
         if match is not None:
             detail = (
                 f"{match.values} hardware values are those of {match.agent}; not given back: {match.doubt}"
             )
             findings.open_finding(c, SAME_HARDWARE, agent, match.agent, now_ms, detail)
-        config_numbers.next_number(c, agent, as_json(self._first_config(token.role)))
+        placements.put(c, placement)
+        config_numbers.next_number(c, agent, as_json(self._first_config(token.role, placement)))
         return token.role
 
     def _give_back(self, c: Connection, agent: str, request: EnrolRequest, now_ms: int) -> str:
@@ -196,10 +221,12 @@ class Enroller:
         )
         if machine is None or machine.retired_ms is not None:
             raise EnrolRefused(EnrolRefusal.TOKEN_USED_UP, "the machine was retired just now; try again")
+        # where it was placed it stays: a wiped machine has not moved, and people may have placed it since
+        placement = placements.of(c, agent) or Placement(agent, now_ms)
         stored = config_numbers.current(c, agent)
         # a higher number under the new key: what was signed for the old secret is worth nothing
         config_numbers.next_number(
-            c, agent, stored[1] if stored else as_json(self._first_config(machine.role))
+            c, agent, stored[1] if stored else as_json(self._first_config(machine.role, placement))
         )
         detail = f"recognised by its hardware; enrolled again as {machine.label or agent}"
         findings.open_finding(c, RE_ENROLLED, agent, str(now_ms), now_ms, detail)
@@ -237,7 +264,24 @@ def checked(request: EnrolRequest) -> EnrolRequest:
         )
         for name, value in request.fingerprint.items()
     }
-    return EnrolRequest(request.token.strip(), version, label, asset_code, fingerprint)
+    group = _text(request.staff_group, MAX_STAFF_GROUP, EnrolRefusal.UNKNOWN_STAFF_GROUP, "staff group")
+    return EnrolRequest(request.token.strip(), version, label, asset_code, fingerprint, group)
+
+
+def staff_group_of(text: str, groups: Sequence[StaffGroup]) -> str:
+    """The code of the group that a person means: its code, or code or name in any spelling; '' stays ''.
+
+    Raises EnrolRefused with the groups there are.
+    """
+    if not text or any(group.code == text for group in groups):
+        return text
+    meant = {group.code for group in groups if folded(text) in (folded(group.code), folded(group.name))}
+    if len(meant) == 1:
+        return meant.pop()
+    shown = sorted(groups, key=lambda group: (group.position, group.code))
+    known = ", ".join(f"{group.code} ({group.name})" for group in shown)
+    hint = f"there is no staff group {text!r}; known are {known or 'none'}"
+    raise EnrolRefused(EnrolRefusal.UNKNOWN_STAFF_GROUP, hint)
 
 
 def _text(value: str, limit: int, reason: EnrolRefusal, what: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from dataclasses import dataclass
@@ -26,6 +27,36 @@ def replace(path: Path, content: bytes, *, mode: int = PRIVATE, owner: Owner | N
     The temporary name is random and must not exist, and a link in place of ``path`` is replaced and
     not followed: the folder may belong to a less trusted user than ourselves.
     """
+    temporary = _written(path, content, mode, owner)
+    try:
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def read_or_create(path: Path, fresh: bytes, *, mode: int = PRIVATE) -> bytes:
+    """Content of a file; written with ``fresh`` when it does not exist. Raises OSError.
+
+    Of two processes that come at the same time one writes, and both read what it wrote.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        make_folder(path.parent)
+    temporary = _written(path, fresh, mode, None)
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+    return path.read_bytes()
+
+
+def _written(path: Path, content: bytes, mode: int, owner: Owner | None) -> Path:
+    """A temporary file beside ``path`` with all of the content on disk."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
@@ -36,21 +67,10 @@ def replace(path: Path, content: bytes, *, mode: int = PRIVATE, owner: Owner | N
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
-
-
-def read_or_create(path: Path, fresh: bytes) -> bytes:
-    """Content of a private file; written with ``fresh`` when it does not exist. Raises OSError."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        make_folder(path.parent)
-        replace(path, fresh)
-        return path.read_bytes()
+    return temporary
 
 
 def make_folder(path: Path, owner: Owner | None = None) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from hatang_collector.config import config_path, load_settings
+from hatang_collector.broker.addresses import told_host
+from hatang_collector.config import BrokerMode, config_path, load_settings
+from hatang_collector.enrol_lines import enrol_url, served_names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,9 +29,17 @@ def run(args: argparse.Namespace) -> int:
             "port": settings.web.port,
             "store": str(settings.store.kind),
             "data": str(args.data),
+            "enrol": enrol_url(settings),
+            "names": served_names(settings),
         }
         print(json.dumps(told))
     else:
         path = config_path(args.data, args.config)
         print(f"{path}: ok" if path.is_file() else f"{path}: not there, every setting has its default")
+        print(f"pages at {settings.url}")
+        if settings.broker.mode is BrokerMode.EMBEDDED:
+            host = told_host(settings.broker.host, settings.broker.names)
+            print(f"agents connect to {host}, port {settings.broker.port}")
+        print(f"machines enrol at {enrol_url(settings)}")
+        print(f"the certificate for agents holds {', '.join(served_names(settings))}")
     return 0

@@ -1,9 +1,11 @@
 """Make, list and revoke enrolment tokens: the right of a machine to become one of ours.
 
-A token is for one role, a number of machines and a number of days. It is shown once.
+A token is for one role, a number of machines and a number of days; it may say where they stand and
+whom they serve. It is shown once.
 
 Examples:
   hatang-collector tokens create --role pc --uses 30 --days 14 --note "UBND xã, tầng 2"
+  hatang-collector tokens create --role probe --unit 19282 --site tru-so
   hatang-collector tokens list
   hatang-collector tokens revoke k7m2pq
 """
@@ -19,8 +21,11 @@ from typing import Any, Final
 
 from hatang_collector import clock
 from hatang_collector.app import open_ledger
+from hatang_collector.broker.enrol import EnrolRefused, staff_group_of
 from hatang_collector.config import load_settings
-from hatang_collector.ledger import audit, tokens
+from hatang_collector.domain.estate import Estate
+from hatang_collector.enrol_lines import EnrolOffer, lines_to_run, offer_of
+from hatang_collector.ledger import audit, estate, tokens
 from hatang_collector.ledger.engine import Connection
 from hatang_collector.ledger.errors import LedgerError
 from hatang_collector.ledger.tokens import EnrolToken
@@ -47,6 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     creating.add_argument(
         "--days", type=_between(1, MAX_DAYS), default=7, help="days it is good for (default: 7)"
     )
+    creating.add_argument("--unit", default="", metavar="CODE", help="unit of the machines")
+    creating.add_argument("--site", default="", metavar="CODE", help="site where they stand")
+    creating.add_argument(
+        "--staff-group", default="", metavar="CODE", help="group they serve, unless the machine says another"
+    )
     creating.add_argument("--note", default="", help="what it is for")
     acts.add_parser("list", help="every token, without its secret")
     revoking = acts.add_parser("revoke", help="no machine may use it any more; those enrolled stay")
@@ -61,19 +71,26 @@ def run(args: argparse.Namespace) -> int:
             with ledger.read() as c:
                 _show_list(tokens.every(c), now_ms, as_json=args.json)
             return 0
-        with ledger.write() as c:
-            told = _create(c, args, now_ms) if args.act == "create" else _revoke(c, args.id, now_ms)
+        if args.act == "create":
+            offer = offer_of(load_settings(args.data, args.config), args.data, now_ms)
+            with ledger.write() as c:
+                told = _create(c, args, offer, now_ms)
+        else:
+            with ledger.write() as c:
+                told = _revoke(c, args.id, now_ms)
     print(json.dumps(told, ensure_ascii=False) if args.json else told["text"])
     return 0
 
 
-def _create(c: Connection, args: argparse.Namespace, now_ms: int) -> dict[str, Any]:
+def _create(c: Connection, args: argparse.Namespace, offer: EnrolOffer, now_ms: int) -> dict[str, Any]:
     expires_ms = now_ms + args.days * DAY_MS
+    place = _place(estate.load(c), args.unit, args.site, args.staff_group)
     token = tokens.create(
-        c, role=args.role, uses=args.uses, expires_ms=expires_ms, now_ms=now_ms, note=args.note
+        c, role=args.role, uses=args.uses, expires_ms=expires_ms, now_ms=now_ms, note=args.note, **place
     )
     public = token.partition("-")[0]
-    detail = f"{args.role}, {args.uses} uses, {args.days} days"
+    told_place = ", ".join(f"{name} {code}" for name, code in place.items() if code)
+    detail = ", ".join(filter(None, [args.role, f"{args.uses} uses", f"{args.days} days", told_place]))
     audit.append(
         c,
         who=audit.COMMAND_LINE,
@@ -83,14 +100,37 @@ def _create(c: Connection, args: argparse.Namespace, now_ms: int) -> dict[str, A
         now_ms=now_ms,
         detail=detail,
     )
-    url = load_settings(args.data, args.config).url
-    line = f"hatang-agent enroll --url {url} --token {token}"
+    lines = lines_to_run(offer.url, token, offer.pin, args.role)
+    for_what = f"{args.role}, {told_place}" if told_place else args.role
+    windows = f"on Windows, as administrator:\n\n  {lines['windows']}\n\n" if lines["windows"] else ""
     text = (
-        f"token for {args.uses} {'machine' if args.uses == 1 else 'machines'} ({args.role}), "
-        f"until {_local(expires_ms)}:\n\n  {token}\n\nrun on the machine:\n\n  {line}\n\n"
-        "It is not kept and cannot be shown again."
+        f"token for {args.uses} {'machine' if args.uses == 1 else 'machines'} ({for_what}), "
+        f"until {_local(expires_ms)}:\n\n  {token}\n\nrun on the machine, as root:\n\n  {lines['linux']}\n\n"
+        f"{windows}It is not kept and cannot be shown again."
     )
-    return {"id": public, "token": token, "enroll": line, "expires_ms": expires_ms, "text": text}
+    return {
+        "id": public,
+        "token": token,
+        "enroll": lines["linux"],
+        "lines": lines,
+        "url": offer.url,
+        "pin": offer.pin,
+        "expires_ms": expires_ms,
+        "text": text,
+    }
+
+
+def _place(known: Estate, unit: str, site: str, staff_group: str) -> dict[str, str]:
+    """Where machines are placed, as columns of a token. Raises LedgerError for a code that is unknown."""
+    if unit and all(one.code != unit for one in known.units):
+        raise LedgerError(f"there is no unit {unit}; add it on the page /units or with an import")
+    if site and all(one.code != site for one in known.sites):
+        raise LedgerError(f"there is no site {site}; add it on the page /offices/new or with an import")
+    try:
+        group = staff_group_of(staff_group, known.staff_groups)
+    except EnrolRefused as refused:
+        raise LedgerError(refused.hint) from refused
+    return {"unit": unit, "site": site, "staff_group": group}
 
 
 def _revoke(c: Connection, public: str, now_ms: int) -> dict[str, Any]:
@@ -110,7 +150,9 @@ def _show_list(found: list[EnrolToken], now_ms: int, *, as_json: bool) -> None:
     for one in found:
         state = one.refusal(now_ms) or "usable"
         used = f"{one.used}/{one.uses}"
-        row = f"{one.id}  {one.role:<6} {used:<8} until {_local(one.expires_ms)}  {state:<8}  {one.note}"
+        place = " ".join(filter(None, [one.unit, one.site, one.staff_group])) or "-"
+        until = _local(one.expires_ms)
+        row = f"{one.id}  {one.role:<6} {used:<8} until {until}  {state:<8}  {place}  {one.note}"
         print(row.rstrip())
     if not found:
         print("no tokens yet; make one: hatang-collector tokens create")

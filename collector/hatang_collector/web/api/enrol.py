@@ -1,8 +1,14 @@
-"""Enrolment: a token in, an identity out. No login; the token is the right."""
+"""Enrolment: a token in, an identity out. No login; the token is the right.
+
+The same answer is given at the pages, behind a reverse proxy or on loopback, and by
+:mod:`hatang_collector.web.enrol_server`.
+"""
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Callable
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any, Final
@@ -11,12 +17,16 @@ import msgspec
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
-from hatang_agent.wire.messages import EnrolRequest
+from hatang_agent.wire.messages import EnrolReply, EnrolRequest
 from hatang_collector.broker.enrol import EnrolRefusal, EnrolRefused
+from hatang_collector.clock import NowMs
+from hatang_collector.ledger.errors import LedgerUnavailable
 from hatang_collector.web.api import models
 from hatang_collector.web.security import Open, services_of
 
+log = logging.getLogger(__name__)
 router = APIRouter(prefix="/api/v1", tags=["enrolment"])
 
 MAX_BYTES: Final = 16 * 1024
@@ -24,7 +34,7 @@ _EXAMPLES: Final[dict[int | str, dict[str, Any]]] = {
     200: {"model": models.EnrolReplyModel},
     400: {"model": models.EnrolProblem, "description": "the body is not an enrolment request"},
     403: {"model": models.EnrolProblem, "description": "the token gives no right"},
-    503: {"model": models.EnrolProblem, "description": "the broker does not answer"},
+    503: {"model": models.EnrolProblem, "description": "the broker or the ledger does not answer"},
     413: {"model": models.EnrolProblem, "description": "the body is too large"},
 }
 
@@ -66,20 +76,42 @@ def _one_line(text: str) -> str:
 )
 async def enrol(request: Request) -> JSONResponse:
     """The agent's first message. A machine that lost its state gets its identity back by its hardware."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BYTES:
-            hint = "send token, version, label, asset code and fingerprint only"
-            return _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MAX_BYTES} bytes", hint)
+    services = services_of(request)
+    return await answer(request, services.enrol, services.now_ms)
+
+
+async def answer(
+    request: Request, give: Callable[[EnrolRequest, int], EnrolReply], now_ms: NowMs
+) -> JSONResponse:
+    """What an agent is told: an identity, or in one line why not and what to do."""
+    try:
+        body = await _body(request)
+    except ClientDisconnect:  # nobody is left to read this
+        return _refused(HTTPStatus.BAD_REQUEST, "the request broke off", "send it again")
+    if body is None:
+        hint = "send token, version, label, asset code, staff group and fingerprint only"
+        return _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MAX_BYTES} bytes", hint)
     try:
         wanted = msgspec.json.decode(body, type=EnrolRequest)
     except msgspec.DecodeError as error:
         hint = "send the JSON that 'hatang-agent enroll' sends; see /api/docs"
         return _refused(HTTPStatus.BAD_REQUEST, f"not an enrolment request: {error}", hint)
-    services = services_of(request)
     try:
-        reply = await run_in_threadpool(services.enrol, wanted, services.now_ms())
+        reply = await run_in_threadpool(give, wanted, now_ms())
     except EnrolRefused as refused:
         return _refused(_status_of(refused.reason), refused.reason, refused.hint)
+    except LedgerUnavailable as error:  # the details are for the log, not for anybody who asks
+        log.warning("an enrolment had to wait: %s", error)
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        return _refused(status, "the collector's ledger does not answer", "try again in a minute")
     return JSONResponse(asdict(reply))
+
+
+async def _body(request: Request) -> bytes | None:
+    """The body, None when it is too large: then the rest is not waited for."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BYTES:
+            return None
+    return body
