@@ -24,7 +24,7 @@ run: $(VENV)/.run  ## start collector and agent here and print the address of th
 	@$(PY) deploy/tryout/run.py
 
 servers:  ## install the Debian packages the tests start
-	@deploy/setup/packages --optional mosquitto mosquitto-clients influxdb victoria-metrics postgresql chromium fonts-noto-core poppler-utils
+	@deploy/setup/packages --optional mosquitto mosquitto-clients influxdb victoria-metrics postgresql chromium fonts-noto-core poppler-utils iproute2
 
 test: $(VENV)/.dev servers  ## run every test except the long ones
 	@$(VENV)/bin/pytest -q
@@ -36,11 +36,13 @@ check: $(VENV)/.dev  ## ruff, mypy --strict, import rules, generated files
 	@$(VENV)/bin/lint-imports
 	@$(PY) -m hatang_agent.wire.schema --check docs
 	@$(PY) -m hatang_agent.probedoc --check
+	@$(PY) -m hatang_agent.settingsdoc --check
 	@$(PY) dashboards/build.py --check
 
 docs: $(VENV)/.dev  ## write the generated pages and dashboards
 	@$(PY) -m hatang_agent.wire.schema docs
 	@$(PY) -m hatang_agent.probedoc
+	@$(PY) -m hatang_agent.settingsdoc
 	@$(PY) dashboards/build.py
 
 soak: $(VENV)/.dev servers  ## kill everything at random for SOAK_MINUTES (10) and count what was lost

@@ -70,7 +70,12 @@ def plugin_of(module: str, folder: str) -> str:
 
 def test_plugin_folders_are_found() -> None:
     """The scan sees the folders that exist today, so that the next test looks at something."""
-    assert plugin_folders() == ["hatang_agent.commands", "hatang_agent.probes", "hatang_collector.commands"]
+    assert plugin_folders() == [
+        "hatang_agent.commands",
+        "hatang_agent.probes",
+        "hatang_collector.commands",
+        "hatang_collector.sheets.nouns",
+    ]
 
 
 @pytest.mark.parametrize("folder", plugin_folders())

@@ -36,13 +36,18 @@ class Tryout:
         self.log = folder / "run.log"
         self.web_port = free_port()
         self.broker_port = free_port()
+        self.enrol_port = free_port()
         self.started = 0.0
         self.process: subprocess.Popen[bytes] | None = None
         self._token = ""
 
     def start(self) -> None:
         """Start it as a terminal does; its output goes to a file of this start."""
-        ports = {"HATANG_WEB_PORT": str(self.web_port), "HATANG_BROKER_PORT": str(self.broker_port)}
+        ports = {
+            "HATANG_WEB_PORT": str(self.web_port),
+            "HATANG_BROKER_PORT": str(self.broker_port),
+            "HATANG_ENROL_PORT": str(self.enrol_port),
+        }
         self.started = time.monotonic()
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

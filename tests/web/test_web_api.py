@@ -14,6 +14,7 @@ from hatang_collector.broker.enrol import EnrolRefusal, EnrolRefused
 from hatang_collector.journal.projection import StoreUnavailable
 from hatang_collector.ledger import findings, machines
 from hatang_collector.ledger.errors import LedgerUnavailable
+from hatang_collector.web.api import estate_models, models
 from hatang_collector.web.api.enrol import MAX_BYTES
 from hatang_collector.web.services import Condition, Health, PartHealth
 from web.webkit import DISK_FACT, OS_FACT, START_MS, Site, World, agent_id, running, usage
@@ -315,6 +316,10 @@ def test_openapi_has_a_summary_and_an_example_everywhere(site: Site) -> None:
         "/api/v1/machines",
         "/api/v1/machines/{agent}",
         "/api/v1/machines/{agent}/series",
+        "/api/v1/sites",
+        "/api/v1/sites/{code}",
+        "/api/v1/units",
+        "/api/v1/units/{code}/figures",
         "/api/v1/events",
         "/api/v1/health",
         "/api/v1/enrol",
@@ -324,19 +329,17 @@ def test_openapi_has_a_summary_and_an_example_everywhere(site: Site) -> None:
 
 def test_examples_are_true_to_their_models() -> None:
     """No example shows what the model would refuse."""
-    from hatang_collector.web.api import models
-
     checked = 0
-    for name in dir(models):
-        model = getattr(models, name)
-        extra = (
-            getattr(model, "model_config", {}).get("json_schema_extra") if isinstance(model, type) else None
-        )
-        if extra:
-            model.model_validate(extra["example"])
-            assert set(extra["example"]) <= set(model.model_fields)
-            checked += 1
-    assert checked >= 7
+    for module in (estate_models, models):
+        for name in dir(module):
+            model = getattr(module, name)
+            config = getattr(model, "model_config", {}) if isinstance(model, type) else {}
+            extra = config.get("json_schema_extra")
+            if extra:
+                model.model_validate(extra["example"])
+                assert set(extra["example"]) <= set(model.model_fields)
+                checked += 1
+    assert checked >= 14
 
 
 def test_facts_of_the_ledger_become_tables(site: Site, world: World) -> None:

@@ -90,7 +90,7 @@ def test_from_login_to_a_new_value_without_a_reload(watched: Watched, site: Site
     world.report(agent, traffic(1_250_000.0, 84_000.0), probe="interfaces")
     world.report(agent, (Sample("system.uptime_s", 90_000, "s"),), probe="system", facts=(OS_FACT,))
     page = watched.page
-    page.goto(f"{site.url}/")
+    page.goto(f"{site.url}/machines")
     page.get_by_label("Tên đăng nhập").fill("viewer")
     page.get_by_label("Mật khẩu").fill(PASSWORD)
     page.get_by_role("button", name="Đăng nhập").click()
@@ -125,7 +125,7 @@ def test_states_tiles_and_order_follow_by_themselves(watched: Watched, site: Sit
         world.report(agent, usage(1.0))
     log_in(watched, site)
     page = watched.page
-    page.goto(f"{site.url}/")
+    page.goto(f"{site.url}/machines")
     cards = page.locator("#cards > article h2")
     expect(cards).to_have_text(["A", "B"])
     loads = watched.loads
@@ -150,7 +150,7 @@ def test_the_empty_board_says_how_to_begin_and_fills_itself(
     """Commands with this very address; the first machine takes their place."""
     log_in(watched, site)
     page = watched.page
-    page.goto(f"{site.url}/")
+    page.goto(f"{site.url}/machines")
     expect(page.locator("#empty")).to_contain_text(f"hatang-agent enroll --url {site.url} --token")
     agent = world.add(1, "Máy đầu tiên")
     world.report(agent, usage(5.0))
@@ -175,8 +175,8 @@ def test_after_a_restart_of_the_server_the_page_loads_itself_again(
             body = re.sub(r'data-mark="[^"]+"', f'data-mark="{stale.pop()}"', body)
         route.fulfill(response=answer, body=body)
 
-    page.route(f"{site.url}/", with_an_old_mark)
-    page.goto(f"{site.url}/")
+    page.route(f"{site.url}/machines", with_an_old_mark)
+    page.goto(f"{site.url}/machines")
     expect(page.locator("body")).to_have_attribute("data-mark", re.compile("^(?!00000000)"), timeout=15_000)
     expect(page.locator(f"#m-{agent}")).to_be_visible()
     page.wait_for_load_state("load")
@@ -190,7 +190,7 @@ def test_a_filtered_page_follows_its_own_machines_only(watched: Watched, site: S
         world.report(agent, usage(1.0))
     log_in(watched, site)
     page = watched.page
-    page.goto(f"{site.url}/?q=ke+toan")
+    page.goto(f"{site.url}/machines?q=ke+toan")
     expect(page.locator("#cards > article")).to_have_count(1)
     third = world.add(3, "Kế toán 3")
     world.report(third, usage(3.0))
@@ -210,7 +210,7 @@ def test_without_a_stream_the_page_asks_and_says_so(watched: Watched, site: Site
         "**/board/events*", lambda route: route.fulfill(status=200, content_type="text/html", body="no")
     )
     page.add_init_script("const set = setInterval; window.setInterval = (f, ms) => set(f, Math.min(ms, 300))")
-    page.goto(f"{site.url}/")
+    page.goto(f"{site.url}/machines")
     note = page.locator("#not-live")
     expect(note).to_contain_text("không cập nhật trực tiếp")
     loads = watched.loads
@@ -230,7 +230,7 @@ def test_a_lost_server_is_told(watched: Watched, site: Site, world: World) -> No
     world.report(agent, usage(12.0))
     log_in(watched, site)
     page = watched.page
-    page.goto(f"{site.url}/")
+    page.goto(f"{site.url}/machines")
     expect(page.locator(f"#m-{agent}")).to_be_visible()
     page.route("**/board/*", lambda route: route.abort())
     site.app.state.feed.close()
@@ -246,7 +246,7 @@ def test_hostile_labels_are_only_text(watched: Watched, site: Site, world: World
     log_in(watched, site)
     page = watched.page
     page.set_viewport_size({"width": 400, "height": 800})
-    page.goto(f"{site.url}/")
+    page.goto(f"{site.url}/machines")
     for agent, label in zip(agents, HOSTILE, strict=True):
         world.report(agent, usage(1.0))
         expect(page.locator(f'#m-{agent} [data-value="cpu"]')).to_have_text("1,0%")
@@ -256,7 +256,7 @@ def test_hostile_labels_are_only_text(watched: Watched, site: Site, world: World
     page.goto(f"{site.url}/machines/{agents[0]}")
     expect(page.locator("h1")).to_have_text(HOSTILE[0])
     assert page.title().startswith(HOSTILE[0])
-    page.goto(f"{site.url}/?q=" + "%3Cscript%3Edocument.title%3D'taken'%3C/script%3E")
+    page.goto(f"{site.url}/machines?q=" + "%3Cscript%3Edocument.title%3D'taken'%3C/script%3E")
     assert "taken" not in page.title()
 
 
@@ -296,7 +296,8 @@ def test_every_control_has_a_name_and_headings_are_in_order(
     nameless = """() => Array.from(document.querySelectorAll('a,button,input:not([type=hidden]),select,svg'))
         .filter(e => !(e.getAttribute('aria-label') || e.textContent.trim() || (e.labels && e.labels.length)))
         .map(e => e.outerHTML)"""
-    for path in ("/", f"/machines/{agent}", "/account", "/account/password", "/login", "/api/docs"):
+    paths = ("/", "/machines", f"/machines/{agent}", "/account", "/account/password", "/login", "/api/docs")
+    for path in paths:
         page.goto(f"{site.url}{path}")
         assert page.evaluate(nameless) == []
         assert page.locator("h1").count() == 1
@@ -332,10 +333,10 @@ def test_pages_are_small(site: Site, world: World) -> None:
         with client.stream("GET", path, headers={"accept-encoding": "gzip"}) as answer:
             return sum(len(part) for part in answer.iter_raw())
 
-    page = client.get("/").text
+    page = client.get("/machines").text
     files = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
     assert len(files) == 4
-    sizes = {path: wire(path) for path in ["/", *files]}
+    sizes = {path: wire(path) for path in ["/machines", *files]}
     assert sum(sizes.values()) < 40_000, sizes
     for path in files:
         answer = client.get(path)

@@ -99,7 +99,7 @@ def test_small_charts_come_for_known_machines_only(site: Site, world: World) -> 
         world.report(agent, usage(10.0 * minute), at_ms=START_MS - (5 - minute) * 60_000)
         world.report(agent, traffic(1e6, 1e5), probe="interfaces", at_ms=START_MS - (5 - minute) * 60_000)
     api = site.api()
-    until(lambda: agent in api.get("/").text)
+    until(lambda: agent in api.get("/machines").text)
     found = api.get(f"/board/charts?agents={agent},{agent_id(5)},<script>").json()
     assert list(found) == [agent]
     assert set(found[agent]) == {"cpu", "memory", "rx", "tx"}
@@ -111,5 +111,5 @@ def test_machines_without_traffic_have_no_traffic_charts(site: Site, world: Worl
     agent = world.add(1)
     world.report(agent, usage(10.0))
     api = site.api()
-    until(lambda: agent in api.get("/").text)
+    until(lambda: agent in api.get("/machines").text)
     assert set(api.get(f"/board/charts?agents={agent}").json()[agent]) == {"cpu", "memory"}

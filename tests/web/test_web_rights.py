@@ -17,53 +17,11 @@ from hatang_collector.ledger.users import Role
 from hatang_collector.web.guard import MAX_BODY, foreign_origin, is_loopback
 from hatang_collector.web.security import SESSION_COOKIE, Needs, Open, local_path, suffices
 from support.wait import until
-from web.webkit import PASSWORD, Site, World, agent_id, usage
+from web.rights import NOBODY, WHO, areas, whole_table
+from web.webkit import PASSWORD, Site, World, usage
 
-AGENT = agent_id(1)
-NOBODY, VIEWER, INSPECTOR, ADMIN, FRESH = "nobody", "viewer", "inspector", "admin", "fresh"
-WHO = (NOBODY, VIEWER, INSPECTOR, ADMIN, FRESH)
-
-ALL_IN = (200, 200, 200, 200, 200)
-API = (401, 200, 200, 200, 403)
-PAGE = (303, 200, 200, 200, 303)
+TABLE = whole_table()
 FORM = {"present": PASSWORD, "new": "x", "again": "y"}
-
-# (method, path asked, form) -> what nobody, viewer, inspector, admin and a fresh admin get
-TABLE: dict[tuple[str, str], tuple[str, dict[str, str] | None, tuple[int, ...]]] = {
-    ("GET", "/api/v1/machines"): ("/api/v1/machines", None, API),
-    ("GET", "/api/v1/machines/{agent}"): (f"/api/v1/machines/{AGENT}", None, API),
-    ("GET", "/api/v1/machines/{agent}/series"): (
-        f"/api/v1/machines/{AGENT}/series?measurement=usage&field=cpu_percent",
-        None,
-        API,
-    ),
-    ("GET", "/api/v1/events"): ("/api/v1/events", None, API),
-    ("GET", "/api/v1/health"): ("/api/v1/health", None, ALL_IN),
-    ("GET", "/metrics"): ("/metrics", None, ALL_IN),
-    ("POST", "/api/v1/enrol"): ("/api/v1/enrol", None, (400, 400, 400, 400, 400)),
-    ("GET", "/api/openapi.json"): ("/api/openapi.json", None, ALL_IN),
-    ("GET", "/api/docs"): ("/api/docs", None, ALL_IN),
-    ("GET", "/"): ("/", None, PAGE),
-    ("GET", "/board/cards"): ("/board/cards", None, API),
-    ("GET", "/board/events"): ("/board/events", None, API),
-    ("GET", "/board/charts"): (f"/board/charts?agents={AGENT}", None, API),
-    ("GET", "/machines/{agent}"): (f"/machines/{AGENT}", None, PAGE),
-    ("GET", "/machines/{agent}/now"): (f"/machines/{AGENT}/now", None, PAGE),
-    ("GET", "/machines/{agent}/charts"): (f"/machines/{AGENT}/charts", None, PAGE),
-    ("GET", "/login"): ("/login", None, ALL_IN),
-    ("POST", "/login"): ("/login", {"name": "nobody"}, (401, 401, 401, 401, 401)),
-    ("POST", "/logout"): ("/logout", {}, (303, 303, 303, 303, 303)),
-    ("POST", "/language"): ("/language", {"language": "en"}, (303, 303, 303, 303, 303)),
-    ("GET", "/account"): ("/account", None, PAGE),
-    ("GET", "/account/password"): ("/account/password", None, (303, 200, 200, 200, 200)),
-    ("POST", "/account/password"): ("/account/password", FORM, (303, 400, 400, 400, 400)),
-    ("POST", "/account/tokens"): ("/account/tokens", {"role": "admin"}, (303, 403, 403, 201, 303)),
-    ("POST", "/account/tokens/revoke"): (
-        "/account/tokens/revoke",
-        {"id": "zzzzzz"},
-        (303, 404, 404, 404, 303),
-    ),
-}
 
 
 def routes(site: Site) -> Iterator[APIRoute]:
@@ -92,6 +50,8 @@ def test_every_route_says_what_it_needs(site: Site) -> None:
 def test_rights(site: Site, world: World, who: str) -> None:
     """Every role gets from every route exactly what the table says."""
     world.add(1, "Máy 1")
+    for area in areas():
+        getattr(area, "prepare", lambda _world: None)(world)
     wrong = {}
     for (method, _), (path, form, expected) in TABLE.items():
         client = site.client()
@@ -343,6 +303,6 @@ def test_pages_are_not_kept_by_caches(site: Site, world: World) -> None:
     agent = world.add(1)
     world.report(agent, usage(1.0))
     client = site.session(Role.VIEWER)
-    until(lambda: agent in client.get("/").text)
-    for path in ("/", f"/machines/{agent}", "/api/v1/machines", "/account"):
+    until(lambda: agent in client.get("/machines").text)
+    for path in ("/", "/machines", f"/machines/{agent}", "/api/v1/machines", "/account"):
         assert client.get(path).headers["cache-control"] == "no-store"

@@ -24,7 +24,7 @@ from hatang_collector.web.summary import (
 )
 
 NOW = 1_795_137_960_000
-MACHINE = Machine("a" * 16, "Máy kế toán 1", "TS-0142", "Văn phòng", "pc", NOW - 1)
+MACHINE = Machine("a" * 16, "Máy kế toán 1", "TS-0142", "pc", NOW - 1)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +99,13 @@ def test_a_silent_machine_keeps_its_last_figures() -> None:
     assert (found.state, found.cpu_percent) == (State.SILENT, 7.0)
 
 
+def test_a_machine_that_reports_seldom_is_silent_later() -> None:
+    """The interval that its settings give it decides, not that of its role."""
+    seldom = machine_now(NOW - 600_000)
+    assert summarise(MACHINE, seldom, None, 0, NOW).state is State.SILENT
+    assert summarise(MACHINE, seldom, None, 0, NOW, interval_ms=600_000).state is State.UP
+
+
 def test_uptime_goes_on_between_samples() -> None:
     """Uptime is sampled hourly; the newest report carries it on, but not for ever."""
     assert uptime(Value(100.0, "s", NOW - 60_000), NOW) == 160.0
@@ -137,14 +144,13 @@ def test_the_fullest_disk_and_the_busiest_interface_are_shown() -> None:
 )
 def test_name_falls_back(label: str, asset: str, name: str) -> None:
     """Label, else asset code, else the start of the id."""
-    assert display_name(Machine("a" * 16, label, asset, "", "pc", 0)) == name
+    assert display_name(Machine("a" * 16, label, asset, "pc", 0)) == name
 
 
 def summary(label: str = "Máy kế toán 1") -> Summary:
     """A summary of a machine with that label."""
-    return summarise(
-        Machine("a" * 16, label, "TS-0142", "Văn phòng Đảng ủy", "pc", 0), machine_now(), None, 0, NOW
-    )
+    machine = Machine("a" * 16, label, "TS-0142", "pc", 0)
+    return summarise(machine, machine_now(), None, 0, NOW, "Văn phòng Đảng ủy")
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,10 @@ import httpx
 from hatang_agent.wire import codec
 from hatang_agent.wire.messages import Birth, EnrolReply, EnrolRequest, Farewell, Presence
 from hatang_agent.wire.report import SCHEMA, Clock, Fact, Report, Run, RunError, Sample, Status
+from hatang_collector.domain.estate import Placement
+from hatang_collector.enrol_lines import EnrolOffer
 from hatang_collector.journal.segments import Entry
-from hatang_collector.ledger import machines, users
+from hatang_collector.ledger import machines, placements, users
 from hatang_collector.ledger.engine import Ledger
 from hatang_collector.ledger.machines import Machine
 from hatang_collector.ledger.projection import LedgerProjection
@@ -37,6 +39,7 @@ START_MS = 1_795_137_960_000
 BOOT = "boot-1"
 EPOCH = "00000000000000aa"
 PASSWORD = "một mật khẩu dài"
+OFFER = EnrolOffer("https://10.0.0.5:8443", "0123456789abcdef" * 2)
 RETENTION = Retention(raw_days=30, m5_days=400, h1_days=1100)
 
 
@@ -93,6 +96,8 @@ class World:
     health: Health = field(default_factory=lambda: Health((PartHealth("broker", Condition.OK),)))
     enrolled: list[EnrolRequest] = field(default_factory=list)
     enrol_error: Exception | None = None
+    offer: EnrolOffer = OFFER
+    pokes: int = 0
     indexes: int = 0
 
     def __post_init__(self) -> None:
@@ -113,11 +118,11 @@ class World:
         """Enrol a machine and give its id."""
         agent = agent_id(number)
         role = values.get("role", "pc")
-        made = Machine(
-            agent, label, values.get("asset_code", ""), values.get("group", ""), role, START_MS - 1000
-        )
+        enrolled_ms = START_MS - 1000
         with self.ledger.write() as c:
-            machines.add(c, made)
+            machines.add(c, Machine(agent, label, values.get("asset_code", ""), role, enrolled_ms))
+            if values.get("group"):
+                placements.put(c, Placement(agent, enrolled_ms, staff_group=values["group"]))
         return agent
 
     def report(
@@ -194,7 +199,19 @@ class World:
             metrics=lambda: b"hatang_reports_total 42\n",
             health=lambda: self.health,
             now_ms=self.clock,
+            retire=self.retire,
+            enrol_offer=lambda: self.offer,
+            poke=self.poke,
         )
+
+    def retire(self, agent: str, now_ms: int) -> None:
+        """What the enroller does in the ledger."""
+        with self.ledger.write() as c:
+            machines.retire(c, agent, now_ms)
+
+    def poke(self) -> None:
+        """Counts what the keeper of configurations is told."""
+        self.pokes += 1
 
 
 class Site:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Final
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -17,12 +19,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from hatang_collector import __version__
 from hatang_collector.journal.projection import StoreUnavailable
 from hatang_collector.ledger.errors import LedgerUnavailable
-from hatang_collector.web import static_files
-from hatang_collector.web.api import enrol, events, machines, system
+from hatang_collector.web import api, pages, static_files
 from hatang_collector.web.cards import Cards
 from hatang_collector.web.feed import Feed
 from hatang_collector.web.guard import Guard
-from hatang_collector.web.pages import account, board, docs, login, machine
+from hatang_collector.web.held_files import HeldFiles
 from hatang_collector.web.problems import Problem, Refusal, next_step_of
 from hatang_collector.web.render import page
 from hatang_collector.web.security import Sightings
@@ -34,17 +35,18 @@ _DESCRIPTION: Final = (
     "`Authorization: Bearer …`, made on the account page. Times are UTC in milliseconds. "
     "Errors are JSON with place, cause and next_step."
 )
-_ROUTERS: Final = (
-    machines.router,
-    events.router,
-    system.router,
-    enrol.router,
-    board.router,
-    machine.router,
-    login.router,
-    account.router,
-    docs.router,
-)
+
+
+def routers() -> list[APIRouter]:
+    """The ``router`` of every module in ``api`` and ``pages`` that has one, by name."""
+    found = []
+    for package in (api, pages):
+        for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda one: one.name):
+            module = importlib.import_module(f"{package.__name__}.{info.name}")
+            router = getattr(module, "router", None)
+            if isinstance(router, APIRouter):
+                found.append(router)
+    return found
 
 
 def create_app(services: Services) -> FastAPI:
@@ -75,7 +77,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.cards = Cards()
     app.state.sparks = Sparks(services.store)
     app.state.sightings = Sightings()
-    for router in _ROUTERS:
+    app.state.held_files = HeldFiles()
+    for router in routers():
         app.include_router(router)
     app.mount("/static", static_files.CachedFiles(directory=static_files.FOLDER), name="static")
     _answer_errors(app)

@@ -20,6 +20,13 @@ _BYTES: Final = frozenset({"size", "memory_total"})
 _EPOCH_MS: Final = 1_000_000_000_000
 """Numbers of milliseconds above this are moments, below it spans."""
 
+_REASONS: Final = {
+    "its signature is not for this agent": "config.reason.signature",
+    "not newer than number": "config.reason.older",
+    "not a configuration": "config.reason.broken",
+}
+"""How agents begin to say why they refuse a configuration (``hatang_agent/remoteconfig.py``)."""
+
 
 @dataclass(frozen=True, slots=True)
 class FactTable:
@@ -61,6 +68,20 @@ def cell(name: str, value: Any, t: Texts) -> str:
     return str(value)
 
 
+def reason_text(reason: str, t: Texts) -> str:
+    """Why an agent refused a configuration; what is not known by its beginning stays as the agent said it."""
+    return next((t(text) for start, text in _REASONS.items() if reason.startswith(start)), reason)
+
+
+def _fact_cell(kind: str, name: str, value: Any, t: Texts) -> str:
+    if kind == "config" and isinstance(value, str) and value:
+        if name == "state":
+            return t.or_name(f"config.state.{value}", value)
+        if name == "reason":
+            return reason_text(value, t)
+    return cell(name, value, t)
+
+
 def _column(kind: str, name: str, t: Texts) -> str:
     return t.or_name(f"fact.{kind}.{name}", name)
 
@@ -82,7 +103,7 @@ def _table(kind: str, rows: Sequence[FactRow], t: Texts) -> FactTable:
     return FactTable(
         title=t.or_name(f"kind.{kind}", kind),
         columns=[_column(kind, name, t) for name in used],
-        rows=[[row.key, *(cell(name, row.fields.get(name), t) for name in used)] for row in rows],
+        rows=[[row.key, *(_fact_cell(kind, name, row.fields.get(name), t) for name in used)] for row in rows],
         seen_ms=max(row.seen_ms for row in rows),
         certain=all(row.certain for row in rows),
     )

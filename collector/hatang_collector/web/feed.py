@@ -1,4 +1,4 @@
-"""Numbered changes of machine summaries, computed once for every open page and stream.
+"""Numbered changes of what the boards show, computed once for every open page and stream.
 
 One task waits for the live state; streams wait for the task. A number is a point in time of this
 process: who saw number n asks for what changed since n. Numbers of a former process are told apart
@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,7 +20,11 @@ from anyio import to_thread
 
 from hatang_collector.ledger.errors import LedgerUnavailable
 from hatang_collector.web import roster
+from hatang_collector.web.estate import EstateKeeper
+from hatang_collector.web.numbered import Numbered
 from hatang_collector.web.services import Services
+from hatang_collector.web.site_board import SiteBoard
+from hatang_collector.web.sites import Grounds, SiteSummary
 from hatang_collector.web.summary import Summary
 
 log = logging.getLogger(__name__)
@@ -43,11 +47,13 @@ BOOK_MS: Final = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What changed: machines by id, machines gone, and the mark to ask from next time."""
+    """What changed: machines, sites, ids and keys of those gone, and the mark to ask from next time."""
 
     mark: str
     changed: tuple[Summary, ...]
     gone: tuple[str, ...]
+    sites: tuple[SiteSummary, ...] = ()
+    sites_gone: tuple[str, ...] = ()
 
 
 class Feed:
@@ -55,10 +61,12 @@ class Feed:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self.estate = EstateKeeper(services.ledger, services.now_ms)
         self._boot = secrets.token_hex(4)
         self._number = 0
-        self._summaries: dict[str, tuple[int, Summary]] = {}
-        self._gone: dict[str, int] = {}
+        self._machines = Numbered[Summary]()
+        self._sites = Numbered[SiteSummary]()
+        self._board = SiteBoard(services, self.estate)
         self._book: tuple[int, roster.Book] | None = None
         self._news: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -73,7 +81,27 @@ class Feed:
 
     def summaries(self) -> list[Summary]:
         """Every machine as last looked at, in page order."""
-        return sorted((summary for _, summary in self._summaries.values()), key=lambda one: one.sort)
+        return self._machines.all()
+
+    def sites(self) -> list[SiteSummary]:
+        """Every site as last looked at, in page order, after what nobody placed."""
+        return self._sites.all()
+
+    def site(self, key: str) -> SiteSummary | None:
+        """One site by its key."""
+        return self._sites.get(key)
+
+    def grounds(self) -> Grounds | None:
+        """What is declared about the sites, as last looked at; None before the first look."""
+        return self._board.grounds
+
+    def cards_of_machines(self) -> Mapping[str, str]:
+        """The key of the site that each machine is counted at, by agent."""
+        return self._board.cards()
+
+    def intervals(self) -> Mapping[str, int]:
+        """How far apart the reports of each machine are by its settings, in milliseconds, by agent."""
+        return self._board.intervals()
 
     def knows(self, mark: str) -> bool:
         """Whether a mark is of this process."""
@@ -81,17 +109,19 @@ class Feed:
 
     def newest_ms(self) -> int:
         """When the newest report of any machine arrived, 0 for never."""
-        return max((one.last_report_ms or 0 for _, one in self._summaries.values()), default=0)
+        return max((one.last_report_ms or 0 for one in self._machines.each()), default=0)
 
     def since(self, mark: str) -> Change:
         """What changed after ``mark``; everything when the mark is not of this process."""
         boot, _, number = mark.rpartition("-")
         known = int(number) if boot == self._boot and number.isdigit() else -1
-        changed = sorted(
-            (summary for at, summary in self._summaries.values() if at > known), key=lambda one: one.sort
+        return Change(
+            self.mark,
+            self._machines.since(known),
+            self._machines.gone_since(known),
+            self._sites.since(known),
+            self._sites.gone_since(known),
         )
-        gone = tuple(agent for agent, at in self._gone.items() if at > known)
-        return Change(self.mark, tuple(changed), gone)
 
     async def wait(self, mark: str, timeout_s: float) -> bool:
         """True when something changed after ``mark`` (or at closing), False when the time is over."""
@@ -160,25 +190,15 @@ class Feed:
             waited += SLICE_S
 
     async def _look(self) -> None:
-        found = await to_thread.run_sync(self._read, limiter=self._threads)
+        machines, sites = await to_thread.run_sync(self._read, limiter=self._threads)
         number = self._number + 1
-        known = self._summaries
-        changed = {
-            agent: (number, summary)
-            for agent, summary in found.items()
-            if agent not in known or known[agent][1] != summary
-        }
-        left = known.keys() - found.keys()
-        if not changed and not left:
-            return
-        # Replaced as a whole, because threads that render pages read it.
-        self._summaries = {agent: changed.get(agent) or known[agent] for agent in found}
-        still_gone = {agent: at for agent, at in self._gone.items() if agent not in found}
-        self._gone = {**still_gone, **dict.fromkeys(left, number)}
-        self._number = number
-        self._tell()
+        # The number rises after both: who sees it finds what it stands for.
+        changed = [self._machines.put(machines, number), self._sites.put(sites, number)]
+        if any(changed):
+            self._number = number
+            self._tell()
 
-    def _read(self) -> dict[str, Summary]:
+    def _read(self) -> tuple[dict[str, Summary], dict[str, SiteSummary]]:
         now_ms = self._services.now_ms()
         book = self._book
         if (
@@ -187,4 +207,6 @@ class Feed:
             or not self._services.live.machines().keys() <= book[1].known
         ):
             book = self._book = (now_ms, roster.read_book(self._services))
-        return {summary.agent: summary for summary in roster.summaries(self._services, book[1])}
+        sites = self._board.look(book[1].machines, self._services.live.machines())
+        machines = roster.summaries(self._services, book[1], self._board.intervals())
+        return {one.agent: one for one in machines}, sites

@@ -5,8 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-GRACE_MS: Final = 90_000
-"""How much later than its interval a newest report may be and still count as current."""
+from hatang_collector.domain import figures
+from hatang_collector.domain.figures import GRACE_MS
+
+__all__ = ["GRACE_MS", "INTERVAL_MS", "RANKS", "SYMBOLS", "State", "is_fresh", "state_of"]
 
 INTERVAL_MS: Final = {"pc": 300_000, "probe": 15_000}
 """The default distance of two reports by role, used where no other is known."""
@@ -28,14 +30,8 @@ RANKS: Final = {state: rank for rank, state in enumerate(State)}
 
 
 def is_fresh(report_ms: int | None, role: str, now_ms: int, interval_ms: int | None = None) -> bool:
-    """Whether the newest report is no older than its interval and the grace.
-
-    A time ahead of ``now_ms`` is fresh: it only says that two clocks differ.
-    """
-    if report_ms is None:
-        return False
-    allowed = (interval_ms or INTERVAL_MS.get(role, INTERVAL_MS["pc"])) + GRACE_MS
-    return now_ms - report_ms <= allowed
+    """Whether the newest report is fresh (:func:`.figures.is_fresh`), by default at its role's interval."""
+    return figures.is_fresh(report_ms, interval_ms or INTERVAL_MS.get(role, INTERVAL_MS["pc"]), now_ms)
 
 
 def state_of(

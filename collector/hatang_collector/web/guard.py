@@ -16,8 +16,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hatang_collector.web.problems import Refusal
 
 MAX_BODY: Final = 64 * 1024
+MAX_UPLOAD: Final = 16 * 1024 * 1024
+MAX_DRAINED: Final = 16 * MAX_UPLOAD
+_UPLOADS: Final = {"/registers/import": "/registers/import?too_large=true"}
+"""Paths that take files, and where a browser that sent too much is told so."""
+
 TOO_LARGE: Final = Refusal(
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {MAX_BODY} bytes", "send a smaller one"
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is larger than this address takes", "send a smaller one"
 )
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_RIGHT: Final = frozenset({"/api/v1/enrol"})
@@ -89,14 +94,19 @@ class Guard:
             await _refuse(scope, send_with_headers, HTTPStatus.FORBIDDEN, reason, step)
             return
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > MAX_BODY:
+        most = MAX_UPLOAD if scope["path"] in _UPLOADS else MAX_BODY
+        if not length.isdigit() or int(length) > most:
+            if scope["path"] in _UPLOADS and "text/html" in headers.get("accept", ""):
+                await _drain(receive)
+                await _send_on(send_with_headers, _UPLOADS[scope["path"]])
+                return
             await _refuse(scope, send_with_headers, TOO_LARGE.status, TOO_LARGE.cause, TOO_LARGE.next_step)
             return
-        await self.app(scope, _counted(receive), send_with_headers)
+        await self.app(scope, _counted(receive, most), send_with_headers)
 
 
-def _counted(receive: Receive) -> Receive:
-    """Refuses a body in pieces as soon as it is longer than allowed."""
+def _counted(receive: Receive, most: int) -> Receive:
+    """Refuses a body in pieces as soon as it is longer than ``most`` bytes."""
     seen = 0
 
     async def receive_some() -> Message:
@@ -104,11 +114,27 @@ def _counted(receive: Receive) -> Receive:
         message = await receive()
         if message["type"] == "http.request":
             seen += len(message.get("body", b""))
-            if seen > MAX_BODY:
+            if seen > most:
                 raise TOO_LARGE
         return message
 
     return receive_some
+
+
+async def _drain(receive: Receive) -> None:
+    """Take a body in and forget it, within reason: a browser that is still sending reads no answer."""
+    seen = 0
+    while seen <= MAX_DRAINED:
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            return
+
+
+async def _send_on(send: Send, place: str) -> None:
+    headers = [(b"location", place.encode()), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": int(HTTPStatus.SEE_OTHER), "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _refuse(scope: Scope, send: Send, status: HTTPStatus, cause: str, next_step: str) -> None:

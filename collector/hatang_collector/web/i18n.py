@@ -1,4 +1,4 @@
-"""Texts of the pages. One catalogue file per language, Vietnamese unless a cookie says otherwise."""
+"""Texts of the pages: a folder per language, a file per area; Vietnamese unless a cookie says otherwise."""
 
 from __future__ import annotations
 
@@ -35,9 +35,15 @@ class Texts:
 
 @cache
 def texts(language: Language) -> Texts:
-    """The catalogue of a language, read once."""
-    content = json.loads((_FOLDER / f"{language}.json").read_text(encoding="utf-8"))
-    return Texts(language, content)
+    """The catalogue of a language, read once. ValueError when two of its files have one key."""
+    entries: dict[str, str] = {}
+    for file in sorted((_FOLDER / language).glob("*.json")):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        twice = entries.keys() & content.keys()
+        if twice:
+            raise ValueError(f"{file}: {', '.join(sorted(twice))} is also in another file")
+        entries.update(content)
+    return Texts(language, entries)
 
 
 def language_of(cookie: str | None) -> Language:

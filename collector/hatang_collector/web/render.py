@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse
 from hatang_agent.wire.report import Status
 from hatang_collector.ledger.users import User
 from hatang_collector.web import format as fmt
-from hatang_collector.web import i18n
+from hatang_collector.web import i18n, menu
 from hatang_collector.web.format import Language
 from hatang_collector.web.freshness import SYMBOLS, State
 from hatang_collector.web.security import services_of
@@ -123,6 +123,8 @@ def page(
         "user": user,
         "here": (request.url.path if request.method == "GET" else "/") + query,
         "path": request.url.path,
+        "menu": menu.menu(user),
+        "submenu": menu.submenu(user, request.url.path),
         "languages": i18n.LANGUAGES,
         "age_words": fmt.age_words(language),
         "static": partial(address_of),

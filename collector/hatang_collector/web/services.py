@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from hatang_agent.wire.messages import EnrolReply, EnrolRequest
 from hatang_collector.clock import NowMs
+from hatang_collector.enrol_lines import EnrolOffer
 from hatang_collector.ledger.engine import Ledger
 from hatang_collector.live import LiveState
 from hatang_collector.store.contract import SeriesStore
@@ -49,8 +50,12 @@ class Services:
     """Every dependency of the API and the pages.
 
     ``enrol(request, now_ms)`` raises ``broker.enrol.EnrolRefused``; ``metrics()`` is Prometheus
-    text; ``health()`` must answer at once. ``address`` is what agents are told to enrol at, e.g.
-    ``http://10.0.0.5:8080``; empty: the address the page itself was asked under.
+    text; ``health()`` must answer at once. ``retire(agent, now_ms)`` shuts a machine out for good,
+    its history stays. ``enrol_offer()`` is where new machines enrol, for
+    :func:`hatang_collector.enrol_lines.lines_to_run`. ``poke()`` says that something which may change
+    the machines' configurations was written, so that they follow at once and not within seconds.
+    ``address`` is what people type to get here, e.g. ``https://hatang.example``; empty: the address
+    the page itself was asked under.
     """
 
     ledger: Ledger
@@ -60,4 +65,7 @@ class Services:
     metrics: Callable[[], bytes]
     health: Callable[[], Health]
     now_ms: NowMs
+    retire: Callable[[str, int], None]
+    enrol_offer: Callable[[], EnrolOffer]
+    poke: Callable[[], None]
     address: str = ""

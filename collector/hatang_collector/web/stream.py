@@ -1,13 +1,15 @@
-"""Server-sent events (HTML Living Standard, section 9.2): what both event streams share."""
+"""Server-sent events (HTML Living Standard, section 9.2): what all event streams share."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Any, Final
 
-from fastapi import Request
-from starlette.responses import StreamingResponse
+from fastapi import Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, StreamingResponse
 
 from hatang_collector.web.feed import Change, Feed
 from hatang_collector.web.problems import Refusal
@@ -20,8 +22,18 @@ LONGEST_MS: Final = 600_000
 MOST: Final = 300
 """How many streams may be open at once; the next one is told to come back."""
 
+PER_PAGE: Final = 60
+"""How many cards a board shows on one page."""
+
+Mark = Annotated[str, Query(max_length=40)]
+Only = Annotated[str, Query(max_length=PER_PAGE * 17)]
+"""The cards a page shows, by id with commas; empty for all of them."""
+
 Encoder = Callable[[Change], Awaitable[str]]
 """Gives the data of an event, empty when the change is of no interest to this caller."""
+
+Payload = Callable[[Change], dict[str, Any]]
+"""What a board needs to catch up: at least ``cards``, ``gone`` and ``tiles``. Runs in a thread."""
 
 
 def event(kind: str, data: str, mark: str = "") -> str:
@@ -33,6 +45,42 @@ def feed_of(request: Request) -> Feed:
     """The application's feed."""
     feed: Feed = request.app.state.feed
     return feed
+
+
+def wanted(only: str) -> frozenset[str] | None:
+    """The cards a page shows, None for all of them."""
+    return frozenset(only.split(",")) if only else None
+
+
+def catch_up(request: Request, since: str, payload: Payload) -> JSONResponse:
+    """What changed since a mark, for boards whose stream is broken."""
+    return JSONResponse(_restarted(request, since) or payload(feed_of(request).since(since)))
+
+
+def follow(request: Request, since: str, payload: Payload) -> StreamingResponse:
+    """What changes on a board, as it changes."""
+    feed, now_ms = feed_of(request), services_of(request).now_ms
+    seen = {"tiles": ""}
+
+    async def encode(change: Change) -> str:
+        content = await run_in_threadpool(payload, change)
+        if not content["cards"] and not content["gone"] and content["tiles"] == seen["tiles"]:
+            return ""
+        seen["tiles"] = content["tiles"]
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+    def heartbeat() -> str:
+        present = {"now_ms": now_ms(), "newest_ms": feed.newest_ms()}
+        return event("beat", json.dumps(_restarted(request, since) or present))
+
+    return respond(request, since, encode, heartbeat)
+
+
+def _restarted(request: Request, since: str) -> dict[str, Any] | None:
+    """What a page is told that was made by a former process: load yourself again, and all is new."""
+    if feed_of(request).knows(since):
+        return None
+    return {"now_ms": services_of(request).now_ms(), "restarted": True}
 
 
 def respond(request: Request, since: str, encode: Encoder, heartbeat: Callable[[], str]) -> StreamingResponse:

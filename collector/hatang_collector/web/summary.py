@@ -138,13 +138,22 @@ def os_text(fact: FactRow | None) -> str | None:
 
 
 def summarise(
-    machine: Machine, live: MachineNow | None, os_fact: FactRow | None, findings: int, now_ms: int
+    machine: Machine,
+    live: MachineNow | None,
+    os_fact: FactRow | None,
+    findings: int,
+    now_ms: int,
+    staff_group: str = "",
+    interval_ms: int | None = None,
 ) -> Summary:
-    """The figures of one machine; ``findings`` is how many of its findings are open."""
+    """The figures of one machine; ``findings`` is how many of its findings are open.
+
+    ``interval_ms``: how far apart its reports are, None for its role's default.
+    """
     report_ms = (live.last_report_ms or None) if live else None
     farewell = live.farewell if live else None
     values: LiveValues = live.values if live else {}
-    state = state_of(report_ms, machine.role, farewell, now_ms)
+    state = state_of(report_ms, machine.role, farewell, now_ms, interval_ms)
     name = display_name(machine)
 
     def one(series: names.Series) -> float | None:
@@ -155,7 +164,7 @@ def summarise(
         name=name,
         label=machine.label,
         asset_code=machine.asset_code,
-        staff_group=machine.staff_group,
+        staff_group=staff_group,
         role=machine.role,
         state=state,
         farewell=farewell,

@@ -43,6 +43,8 @@ async def events(
     now_ms = services_of(request).now_ms
 
     async def encode(change: Change) -> str:
+        if not change.changed and not change.gone:
+            return ""  # what changed is no machine
         content = {
             "now_ms": now_ms(),
             "changed": [models.MachineSummary.of(one).model_dump(mode="json") for one in change.changed],

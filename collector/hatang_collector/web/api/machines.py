@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from hatang_agent.wire.topics import AGENT_PATTERN
 from hatang_collector.ledger import machines
 from hatang_collector.store.contract import Resolution
-from hatang_collector.web import roster
+from hatang_collector.web import roster, stream
 from hatang_collector.web.api import models
 from hatang_collector.web.freshness import State
 from hatang_collector.web.problems import Problem, Refusal, unknown_machine
@@ -43,7 +43,9 @@ def list_machines(
     per_page: Annotated[int, Query(ge=1, le=500, description="at most 500")] = 100,
 ) -> models.MachineList:
     """Machines in use, filtered, one page of them; states counts before the filter by state."""
-    everyone = [one for one in roster.summaries(services_of(request)) if matches(one, q, role, "")]
+    intervals = stream.feed_of(request).intervals()
+    summaries = roster.summaries(services_of(request), intervals=intervals)
+    everyone = [one for one in summaries if matches(one, q, role, "")]
     found = [one for one in everyone if matches(one, "", "", state)]
     start = (page - 1) * per_page
     return models.MachineList(
@@ -58,7 +60,7 @@ def list_machines(
 @router.get("/{agent}", summary="One machine", dependencies=[Depends(VIEWER)], responses=_NOT_FOUND)
 def one_machine(request: Request, agent: AgentId) -> models.MachineDetailModel:
     """A machine's figures, live values, newest run of each probe, facts, receipts and findings."""
-    found = roster.detail(services_of(request), agent)
+    found = roster.detail(services_of(request), agent, stream.feed_of(request).intervals().get(agent))
     if found is None:
         raise unknown_machine(agent)
     live = found.live

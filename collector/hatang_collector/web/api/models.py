@@ -319,6 +319,7 @@ class EnrolRequestModel(_Model):
                 "label": "Máy kế toán 1",
                 "asset_code": "TS-0142",
                 "fingerprint": {"board_serial": "PF2K91XX"},
+                "staff_group": "cbcc",
             }
         },
     )
@@ -328,6 +329,7 @@ class EnrolRequestModel(_Model):
     label: str = ""
     asset_code: str = ""
     fingerprint: dict[str, str] = {}
+    staff_group: str = Field("", description="code of the group it serves; empty: as the token says")
 
 
 class EnrolReplyModel(_Model):

@@ -136,7 +136,7 @@ def create_token(
             c,
             who=user.name,
             role=user.role,
-            action="token.create",
+            action="api_token.create",
             subject=subject,
             now_ms=now_ms,
             detail=role,
@@ -159,5 +159,7 @@ def revoke_token(
             step = "reload the account page: the list may have changed"
             raise Refusal(HTTPStatus.NOT_FOUND, "no token of yours has this id", step, "unknown_token")
         users.revoke_api_token(c, token)
-        audit.append(c, who=user.name, role=user.role, action="token.revoke", subject=token, now_ms=now_ms)
+        audit.append(
+            c, who=user.name, role=user.role, action="api_token.revoke", subject=token, now_ms=now_ms
+        )
     return RedirectResponse("/account", HTTPStatus.SEE_OTHER)

@@ -55,6 +55,8 @@
   }
 
   function want(agent) {
+    var card = document.getElementById("m-" + agent);
+    if (!card || !card.querySelector("[data-spark]")) { return; }  // cards of sites have no charts
     if (drawn[agent] && Date.now() - drawn[agent] < CHARTS_MS) { return; }
     if (wanted.indexOf(agent) < 0) { wanted.push(agent); }
     ask();

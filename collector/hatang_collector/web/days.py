@@ -1,0 +1,26 @@
+"""Days as people type them on pages."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Final
+
+_WRITTEN: Final = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
+
+
+def read_day(text: str) -> date | None:
+    """``20/11/2026`` as a day, None for an empty text. Raises ValueError for anything else."""
+    tidy = text.strip()
+    if not tidy:
+        return None
+    found = _WRITTEN.fullmatch(tidy)
+    if found is None:
+        raise ValueError(f"{tidy[:20]!r} is not a day; write it as dd/mm/yyyy")
+    day, month, year = (int(part) for part in found.groups())
+    return date(year, month, day)
+
+
+def write_day(day: date) -> str:
+    """``20/11/2026``; years before 1000 too."""
+    return f"{day.day:02}/{day.month:02}/{day.year:04}"
