@@ -94,6 +94,9 @@ ENVELOPE = (
     _envelope("EnrolRequest.label", "Nhãn của máy do người cài đặt ghi", "label typed at enrolment"),
     _envelope("EnrolRequest.asset_code", "Mã tài sản do người cài đặt ghi", "asset code typed at enrolment"),
     _envelope(
+        "EnrolRequest.staff_group", "Mã nhóm cán bộ do người cài đặt ghi", "staff group typed at enrolment"
+    ),
+    _envelope(
         "EnrolRequest.fingerprint",
         "Số sê-ri bo mạch và ổ đĩa, mã SMBIOS, địa chỉ MAC gốc của card dây (chỉ lúc ghi danh)",
         "serials of board and disks, SMBIOS UUID, burnt-in MACs of wired cards (at enrolment)",
