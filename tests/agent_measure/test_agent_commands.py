@@ -226,7 +226,7 @@ def test_help_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         assert re.search(rf"^    {name}", out, re.MULTILINE)
         code, text, _ = agent(capsys, name, "--help")
         assert code == 0
-        assert f"hatang-agent {name}" in text.split("example", 1)[-1]
+        assert f"hatang-agent {name}" in re.split("[Ee]xamples:", text, maxsplit=1)[-1]
         assert "--config FILE" in text
         assert "--state DIR" in text
     assert agent(capsys, "--version") == (0, f"hatang-agent {__version__}\n", "")
