@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from html import unescape
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -19,7 +15,6 @@ from hatang_collector.domain import edits
 from hatang_collector.domain.dated import BEGINNING
 from hatang_collector.domain.difference import identity
 from hatang_collector.domain.estate import (
-    STAFF_GROUPS,
     Asset,
     AssetKind,
     DayKind,
@@ -29,14 +24,10 @@ from hatang_collector.domain.estate import (
     Site,
     SiteUnit,
     SpecialDay,
-    StaffGroup,
     Unit,
 )
 from hatang_collector.ledger.users import Role
-from hatang_collector.sheets import plan
 from hatang_collector.sheets.contract import sheets
-from hatang_collector.sheets.files import Source
-from hatang_collector.web.pages.registers import PER_PAGE
 from support.communes import nam_dong
 from support.registers import (
     ODD_CODE,
@@ -329,99 +320,3 @@ def test_what_others_need_is_not_removed(site: Pages, world: World) -> None:
     told = unescape(admin.post("/registers/sites/remove", data=key).text)
     assert "link l1: “Site” 'ts' is not among the Sites; correct that row first" in told
     assert estate_in(world).sites == (HOUSE,)
-
-
-def test_pages_of_a_register(site: Pages, world: World) -> None:
-    """Every row is on exactly one page, in order; a page too far is the last one."""
-    assets = [Asset(f"A{number:03}", AssetKind.NAS, "20161") for number in range(2 * PER_PAGE + 5)]
-    put_in(world, [UNIT, *assets])
-    client = site.session(Role.VIEWER)
-    found = []
-    for number in (1, 2, 3):
-        text = client.get(f"/registers/assets?page={number}").text
-        found += re.findall(r"<code>(A\d{3})</code>", text)
-    assert found == [one.code for one in assets]
-    assert "A204" in client.get("/registers/assets?page=99").text
-    assert "Dòng 201–205 trong 205" in client.get("/registers/assets?page=3").text
-
-
-def test_a_download_holds_what_the_page_shows_and_can_be_imported(site: Pages, world: World) -> None:
-    """All pages of it, with the filter; formulas are no formulas."""
-    put_in(world, [UNIT, HOUSE, LINK, replace(LINK, valid_from=date(2026, 1, 1)), StaffGroup("g", "=1+1")])
-    client = site.session(Role.VIEWER)
-    answer = client.get("/registers/links/csv?history=true")
-    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    assert 'filename="duong-truyen-2026-11-20.csv"' in answer.headers["content-disposition"]
-    rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig")), delimiter=";"))
-    assert len(rows) == 3
-    assert len(client.get("/registers/links/csv").text.splitlines()) == 2
-    assert len(client.get("/registers/links/csv?q=viettel").text.splitlines()) == 1
-    assert "'=1+1" in client.get("/registers/staff_groups/csv").text
-    again = plan.read_files([Source("x.csv", answer.content)], estate_in(world), TODAY)
-    assert (again.problems, again.differences) == ([], [])
-
-
-@pytest.mark.parametrize("path", ["/registers/workbook", "/registers/template"])
-def test_workbooks_are_workbooks(site: Pages, world: World, path: str) -> None:
-    """What is downloaded can be read back, and changes nothing."""
-    put_in(world, [UNIT, HOUSE, LINK])
-    answer = site.session_page(path)
-    assert ".xlsx" in answer.headers["content-disposition"]
-    again = plan.read_files([Source("x.xlsx", answer.content)], estate_in(world), TODAY)
-    assert (again.problems, again.differences) == ([], [])
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/registers/links?on=hôm qua",
-        "/units?on=32/01/2026",
-        "/registers/links?page=0",
-        "/registers/links/csv?on=x",
-    ],
-)
-def test_what_cannot_be_asked_for_is_told(site: Pages, path: str) -> None:
-    """422 with a page, not a fault."""
-    assert site.session_page(quote(path, safe="/?=&")).status_code == 422
-
-
-def test_a_new_installation_says_how_to_begin(site: Pages, world: World) -> None:
-    """Until something is declared beside the staff groups that are there from the start."""
-    assert set(estate_in(world).staff_groups) == set(STAFF_GROUPS)
-    assert "Sổ còn trống" in site.session_page("/registers").text
-    declare(world, UNIT)
-    assert "Sổ còn trống" not in site.session_page("/registers").text
-
-
-def quickest(ask: Callable[[], httpx.Response], times: int = 4) -> float:
-    """Seconds of the quickest of a few answers: what others do on this computer is not measured."""
-    found = []
-    for _ in range(times):
-        started = time.perf_counter()
-        assert ask().status_code == 200
-        found.append(time.perf_counter() - started)
-    return min(found)
-
-
-def test_ten_thousand_assets_are_shown_within_a_second(site: Pages, world: World) -> None:
-    """The first page, the last one, with words to look for, with the history, and beside the machines."""
-    units = [Unit(f"u{number}", f"UBND xã số {number}") for number in range(100)]
-    assets = [
-        Asset(
-            f"KT-{n:05}", AssetKind.DESKTOP, f"u{n % 100}", label=f"Máy {n}", model="OptiPlex", serial=f"S{n}"
-        )
-        for n in range(10_000)
-    ]
-    put_in(world, [*units, *assets])
-    for number in range(1, 200):
-        world.add(number, f"Máy {number}", asset_code=f"KT-{number:05}")
-    client = site.session(Role.VIEWER)
-    for path in (
-        "/registers",
-        "/registers/assets",
-        "/registers/assets?page=100",
-        "/registers/assets?q=may+77+xa&history=true",
-        "/registers/matching",
-        "/registers/matching?show=assets&q=4321",
-    ):
-        assert quickest(lambda path=path: client.get(path)) < 1.0, path  # type: ignore[misc]

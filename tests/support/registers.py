@@ -194,7 +194,8 @@ def sound_estates(draw: st.DrawFn) -> Estate:
         kind, state = draw(st.sampled_from(AssetKind)), draw(st.sampled_from(AssetState))
         year = draw(st.one_of(st.none(), st.integers(1970, 2026)))
         place = (draw(unit), draw(st.one_of(st.just(""), site)), draw(st.one_of(st.just(""), group)))
-        words = [draw(MAYBE) for _ in range(4)]
+        label, model, serial, room = (draw(MAYBE) for _ in range(4))
         until = draw(st.one_of(st.none(), st.just(D2)))
-        rows.append(Asset(one, kind, *place, *words, year, state, draw(MAYBE), D1, until))
+        note = draw(MAYBE)
+        rows.append(Asset(one, kind, *place, label, model, serial, room, year, state, note, D1, until))
     return edits.put_all(Estate(), rows)

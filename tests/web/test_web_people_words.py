@@ -18,10 +18,10 @@ from hatang_collector.ledger.audit import COMMAND_LINE, Change
 from hatang_collector.sheets.contract import sheets
 from hatang_collector.web import places
 from hatang_collector.web.days import read_day, write_day
+from hatang_collector.web.downloads import csv_text
 from hatang_collector.web.estate import EstateNow
 from hatang_collector.web.i18n import Texts, texts
 from hatang_collector.web.log_words import action_words, change_words, words
-from hatang_collector.web.pages.log import csv_text
 
 VI, EN = texts("vi"), texts("en")
 TODAY = date(2026, 11, 20)

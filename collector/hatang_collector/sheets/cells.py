@@ -149,9 +149,9 @@ def _decimal(column: Column, cell: Cell) -> float:
 
 def _parse_number(text: str) -> float:
     """A number in either habit; see the module. Raises Refused for what is none or could be two."""
-    text = text.replace(" ", "")
+    written, text = text, text.replace(" ", "")
     if not _NUMBER.fullmatch(text):
-        raise _not_a_number(text)
+        raise _not_a_number(written)
     marks = [c for c in text if c in ",."]
     if len(set(marks)) == 2:
         whole, _, part = text.rpartition(marks[-1])

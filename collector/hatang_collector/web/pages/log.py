@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -22,6 +20,7 @@ from hatang_collector.web import format as fmt
 from hatang_collector.web import i18n
 from hatang_collector.web.acts import ADMIN
 from hatang_collector.web.days import read_day
+from hatang_collector.web.downloads import BOM, csv_text
 from hatang_collector.web.i18n import Texts
 from hatang_collector.web.log_words import action_words, words
 from hatang_collector.web.problems import Refusal
@@ -35,8 +34,6 @@ CSV_ROWS: Final = 1_000
 """Rows read from the ledger at a time; a download of any length holds no more than these."""
 
 DAY_MS: Final = 86_400_000
-BOM: Final = "\ufeff"
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _MOST_ID: Final = 2**63 - 1
 
 
@@ -155,16 +152,3 @@ def _lines(batches: Iterable[Sequence[Change]], t: Texts) -> Iterator[str]:
                 for one in told
             ]
         )
-
-
-def csv_text(rows: Iterable[Sequence[str]]) -> str:
-    """Rows for a spreadsheet. A cell that it would take for a formula begins with an apostrophe."""
-    out = io.StringIO()
-    csv.writer(out, delimiter=";", lineterminator="\r\n").writerows(
-        [_safe(cell) for cell in row] for row in rows
-    )
-    return out.getvalue()
-
-
-def _safe(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell

@@ -12,11 +12,11 @@ from hatang_collector.ledger import machines
 from hatang_collector.ledger.users import User
 from hatang_collector.sheets.labels import label
 from hatang_collector.web import i18n
+from hatang_collector.web.downloads import BOM, csv_text, download
 from hatang_collector.web.estate import estate_of
 from hatang_collector.web.i18n import Texts
 from hatang_collector.web.matched import Line, Part, Sides
-from hatang_collector.web.pages.log import BOM, csv_text
-from hatang_collector.web.pages.registers import LONGEST_QUERY, PER_PAGE, download
+from hatang_collector.web.register_names import LONGEST_QUERY, PER_PAGE
 from hatang_collector.web.register_table import names_of
 from hatang_collector.web.render import language_of, page
 from hatang_collector.web.security import VIEWER, services_of

@@ -22,10 +22,10 @@ from hatang_collector.web.acts import ADMIN
 from hatang_collector.web.days import write_day
 from hatang_collector.web.estate import estate_of
 from hatang_collector.web.format import Language
-from hatang_collector.web.pages.registers import LONGEST_QUERY, sheet_named
 from hatang_collector.web.problems import Refusal
 from hatang_collector.web.register_edit import RowRefused, Wrong, key_fields, mark_of
 from hatang_collector.web.register_form import fields_of, proposals
+from hatang_collector.web.register_names import LONGEST_QUERY, sheet_named
 from hatang_collector.web.register_table import find, names_of, shown, table_of, versions_of
 from hatang_collector.web.render import language_of, page
 from hatang_collector.web.security import services_of

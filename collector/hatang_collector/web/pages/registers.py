@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
-from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -16,20 +15,16 @@ from hatang_collector.domain.estate import Estate
 from hatang_collector.ledger.users import User
 from hatang_collector.sheets import export
 from hatang_collector.sheets.contract import Sheet, sheets
-from hatang_collector.web.days import write_day
+from hatang_collector.web.days import asked_day, write_day
+from hatang_collector.web.downloads import XLSX, download
 from hatang_collector.web.estate import EstateNow, estate_of
 from hatang_collector.web.format import Language
-from hatang_collector.web.pages.units import asked_day
-from hatang_collector.web.problems import Refusal
+from hatang_collector.web.register_names import LONGEST_QUERY, PER_PAGE, sheet_named
 from hatang_collector.web.register_table import Names, chosen, is_number, names_of, table_of
 from hatang_collector.web.render import language_of, page
 from hatang_collector.web.security import VIEWER
 
 router = APIRouter(prefix="/registers", include_in_schema=False)
-
-PER_PAGE: Final = 100
-LONGEST_QUERY: Final = 200
-XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +60,6 @@ def _filter(
 
 
 Wanted = Annotated[Filter, Depends(_filter)]
-
-
-def sheet_named(noun: str) -> Sheet:
-    """The register of a noun. Raises Refusal (404)."""
-    sheet = sheets().get(noun)
-    if sheet is None:
-        step = "choose one at /registers"
-        raise Refusal(HTTPStatus.NOT_FOUND, f"there is no register {noun}", step, "unknown_page")
-    return sheet
-
-
-def download(content: bytes, kind: str, name: str) -> Response:
-    """A file for the browser to keep."""
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(content, media_type=kind, headers=headers)
 
 
 @router.get("")

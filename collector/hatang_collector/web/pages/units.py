@@ -12,16 +12,16 @@ from starlette.responses import HTMLResponse
 
 from hatang_collector.domain import dated
 from hatang_collector.domain.estate import MACHINE_KINDS, Estate, Site, Succession, Unit
-from hatang_collector.domain.folding import folded
 from hatang_collector.domain.totals import Sums, Totals
 from hatang_collector.domain.tree import Resolved, Tree
 from hatang_collector.ledger.users import User
 from hatang_collector.sheets.labels import label
-from hatang_collector.web.days import read_day, write_day
+from hatang_collector.web.days import asked_day, write_day
 from hatang_collector.web.estate import EstateNow, estate_of
 from hatang_collector.web.problems import Refusal
 from hatang_collector.web.render import language_of, page
 from hatang_collector.web.security import VIEWER
+from hatang_collector.web.summary import folded
 
 router = APIRouter(prefix="/units", include_in_schema=False)
 
@@ -42,15 +42,6 @@ class Row:
     sites: int
     links: int
     more: int = 0
-
-
-def asked_day(text: str, today: date) -> date:
-    """The day a page is asked for, today without one. Raises Refusal (422) for what is no day."""
-    try:
-        return read_day(text) or today
-    except ValueError as error:
-        step = "write the day as dd/mm/yyyy, e.g. 31/12/2019"
-        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), step, "invalid") from error
 
 
 def machines_of(totals: Totals) -> int:

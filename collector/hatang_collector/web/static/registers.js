@@ -1,7 +1,7 @@
 // Says that chosen files are too large before they travel; without it the collector says so after.
 (function () {
   "use strict";
-  var form = document.getElementById("import");
+  var form = document.getElementById("upload");
   var told = document.getElementById("too-large");
   if (!form || !told) { return; }
   var most = Number(form.getAttribute("data-most"));
