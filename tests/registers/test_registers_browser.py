@@ -73,7 +73,7 @@ def test_a_file_is_chosen_looked_at_and_written(page: Page, site: Site, world: W
     page.get_by_label("Tệp").set_input_files(large)
     page.get_by_role("button", name="Xem trước").click()
     expect(page.get_by_role("alert")).to_contain_text("lớn hơn 16 MB")
-    page.evaluate("document.getElementById('import').submit()")  # as without our script
+    page.evaluate("document.getElementById('upload').submit()")  # as without our script
     page.wait_for_url("**/registers/import?too_large=true")
     expect(page.get_by_role("alert")).to_contain_text("lớn hơn 16 MB")
     page.get_by_label("Tệp").set_input_files(good)
