@@ -24,10 +24,11 @@ run: $(VENV)/.run  ## start collector and agent here and print the address of th
 	@$(PY) deploy/tryout/run.py
 
 servers:  ## install the Debian packages the tests start
-	@deploy/setup/packages --optional mosquitto mosquitto-clients influxdb victoria-metrics postgresql chromium fonts-noto-core poppler-utils iproute2
+	@deploy/setup/packages --optional mosquitto mosquitto-clients influxdb victoria-metrics postgresql chromium fonts-noto-core poppler-utils iproute2 \
+		nftables iptables dmidecode iputils-ping msitools lintian
 
 test: $(VENV)/.dev servers  ## run every test except the long ones
-	@$(VENV)/bin/pytest -q
+	@$(VENV)/bin/pytest -q --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.dev  ## ruff, mypy --strict, import rules, generated files
 	@$(VENV)/bin/ruff check .

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.namespaces import no_namespaces
-from support.servers import Influx, Mosquitto, Postgres, Victoria, program
+from support.servers import PROGRAMS, Influx, Mosquitto, Postgres, Victoria, program
 
 _NEEDS = {
     "mosquitto": "mosquitto",
@@ -29,7 +31,7 @@ _skipped: dict[str, int] = {}
 def _missing(fixture: str) -> str | None:
     if fixture == "field_data":
         return None if (_FIELD_DATA / "MANIFEST.md").is_file() else f"no recorded data in {_FIELD_DATA}"
-    package = _NEEDS.get(fixture)
+    package = _NEEDS.get(fixture) or (fixture if fixture in PROGRAMS else None)
     if package is None:
         return None
     if program(package):
@@ -52,19 +54,51 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Recorded data and a user who may make network namespaces are not everywhere, in CI neither.
     """
     for item in items:
-        for fixture in getattr(item, "fixturenames", ()):
-            reason = _missing(fixture)
+        for needed in (*getattr(item, "fixturenames", ()), *_marked(item)):
+            reason = _missing(needed)
             if reason is None:
                 continue
             _skipped[reason] = _skipped.get(reason, 0) + 1
-            if os.environ.get("CI") != "true" or fixture in _NOT_EVERYWHERE:
+            if os.environ.get("CI") != "true" or needed in _NOT_EVERYWHERE or needed in PROGRAMS:
                 item.add_marker(pytest.mark.skip(reason=reason))
                 break
 
 
+def _marked(item: pytest.Item) -> Iterator[str]:
+    """What ``@pytest.mark.needs("nftables", "lab")`` names: Debian packages, or a key of the fixtures."""
+    for mark in item.iter_markers("needs"):
+        yield from mark.args
+
+
 def pytest_report_collectionfinish() -> list[str]:
     """The count of tests that will not run here, by reason."""
-    return [f"will not run: {count} tests, {reason}" for reason, count in sorted(_skipped.items())]
+    return _told(_skipped)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """The first worker of a run in parallel leaves its counts for the process that reports."""
+    given = getattr(session.config, "workerinput", None)
+    if given is not None and given["workerid"] == "gw0":
+        _counts_file(given).write_text(json.dumps(_skipped), encoding="utf-8")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any) -> None:
+    """The counts of a run in parallel, told before its first test."""
+    file = _counts_file(node.workerinput)
+    if file.exists():
+        reporter = node.config.pluginmanager.get_plugin("terminalreporter")
+        for line in _told(json.loads(file.read_text(encoding="utf-8"))):
+            reporter.write_line(line)
+        file.unlink()
+
+
+def _counts_file(given: Mapping[str, Any]) -> Path:
+    return Path(tempfile.gettempdir()) / f"hatang-{given['testrunuid']}-{given['workerid']}.json"
+
+
+def _told(counts: Mapping[str, int]) -> list[str]:
+    return [f"will not run: {count} tests, {reason}" for reason, count in sorted(counts.items())]
 
 
 def _require(fixture: str) -> None:

@@ -23,6 +23,15 @@ PROGRAMS: Mapping[str, Sequence[str]] = {
     "postgresql": (*map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))), "initdb"),
     "chromium": ("chromium", "/usr/bin/chromium"),
     "iproute2": ("ip", "/usr/sbin/ip"),
+    "nftables": ("nft", "/usr/sbin/nft"),
+    "iptables": ("iptables", "/usr/sbin/iptables"),
+    "dmidecode": ("dmidecode", "/usr/sbin/dmidecode"),
+    "iputils-ping": ("ping",),
+    "msitools": ("wixl",),
+    "util-linux": ("lsblk",),
+    "wtmpdb or util-linux": ("last",),
+    "utmpdump": ("utmpdump",),
+    "lintian": ("lintian",),
 }
 
 
