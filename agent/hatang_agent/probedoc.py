@@ -36,6 +36,7 @@ TAIL = """## Recording a machine
 | `commands.json` | `[{"argv": ["df", "-P", "-k"], "stdout": "df.txt", "exit": 0}]`; the words of `argv` exactly as above, `stdout` (and `stderr`) name a file in `DIR` |
 | `registry/*.reg` | exports of `reg export`, UTF-16 or UTF-8, merged |
 | `wmi/<namespace>/<class>.json` | a list of objects with WMI's property names, `wmi/root/cimv2/Win32_BIOS.json`; `root` may be left out |
+| `network.json` | optional: what hosts answered, `[{"path": "eth0", "asked": "icmp 10.0.0.1", "rtts_ms": [1.2, null]}]`; other questions are `"tcp host:port"`, `"tls …"`, `"http …"` and `"dns …"` with the fields `outcome` (`answered`, `refused`, `unreachable`, `timeout` …), `rtt_ms`, `tls_ms`, `first_byte_ms`, `status`, and `"name example.vn"` with `addresses` |
 
 A command, key or class that was not recorded is absent, and so is what would have been measured with it:
 never zero. The clock of a recorded machine stands still; `took_ms` is 0.

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hatang_agent.registry import Context, NoData, Probe, ProbeError, Result
+from hatang_agent.scrub import scrubbed, scrubbed_error
 from hatang_agent.system import CommandMissing, CommandTimeout, System
 from hatang_agent.wire import codec
 from hatang_agent.wire.report import SCHEMA, Clock, Fact, Report, Run, RunError, Status
@@ -94,7 +95,7 @@ class Runner:
         context = Context(self._system, config, deadline_ms, memory)
         brought: list[_Outcome] = []
         worker = threading.Thread(
-            target=lambda: brought.append(_measure(probe, context)), name=f"probe-{probe.name}", daemon=True
+            target=lambda: brought.append(_worked(probe, context)), name=f"probe-{probe.name}", daemon=True
         )
         self._working[probe.name] = worker
         worker.start()
@@ -119,9 +120,16 @@ class Runner:
 _TIMEOUT_HINT = "the system answers slowly or hangs; look at its load and its disks"
 
 
+def _worked(probe: Probe, context: Context) -> _Outcome:
+    """The outcome, whose error holds no words about people."""
+    outcome = _measure(probe, context)
+    outcome.error = scrubbed_error(outcome.error, context.system)
+    return outcome
+
+
 def _measure(probe: Probe, context: Context) -> _Outcome:
     try:
-        result = probe.measure(context)
+        result = scrubbed(probe.measure(context), context.system)
         refuse_undeclared(probe, result)
         _refuse_unsendable(probe, result)
     except NoData as error:

@@ -181,7 +181,7 @@ def _scalar(kind: Any, value: Any, place: Place, key: str) -> Any:
 
 
 def _list(inner: Any, value: Any, place: Place, key: str) -> tuple[Any, ...]:
-    if not isinstance(value, list):
+    if not isinstance(value, (list, tuple)):
         if dataclasses.is_dataclass(inner):
             raise place.error(f"{key!r} in {place.table} must be a list of tables; write [[{key}]]", key)
         raise place.error(f"{key!r} in {place.table} must be a list; put it in square brackets", key)

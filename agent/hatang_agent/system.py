@@ -18,7 +18,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from hatang_agent.system_network import NetworkFacade
 
 MAX_OUTPUT = 4 * 1024 * 1024
 """Characters of a command's output that are kept."""
@@ -90,6 +93,18 @@ class Interface:
     counters: Mapping[str, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Battery:
+    """The system's word on mains and battery.
+
+    ``mains``: on, off or unreadable; ``state``: charging, discharging, full, not_charging or unreadable.
+    """
+
+    mains: str
+    state: str
+    percent: float | None = None
+
+
 class UsageFacade(Protocol):
     """Counters of the system's library, for what no file or command tells cheaply."""
 
@@ -114,6 +129,9 @@ class UsageFacade(Protocol):
     def permanent_mac(self, name: str) -> str | None:
         """Address burnt into the adapter (Linux), None when it does not tell."""
 
+    def battery(self) -> Battery | None:
+        """Mains and battery (Windows and macOS; Linux reads /sys); None without a battery."""
+
 
 class System(Protocol):
     """One machine. Files are text in UTF-8 with broken bytes replaced; paths are absolute."""
@@ -137,6 +155,10 @@ class System(Protocol):
     @property
     def usage(self) -> UsageFacade:
         """Counters of the system's library."""
+
+    @property
+    def network(self) -> NetworkFacade:
+        """Questions to other hosts."""
 
     def wall_ms(self) -> int:
         """UTC in milliseconds since the Unix epoch, as this machine believes it to be."""
@@ -210,6 +232,12 @@ class LocalSystem:
         from hatang_agent.system_usage import LinuxUsage, PsutilUsage
 
         return LinuxUsage() if self.platform == "linux" else PsutilUsage()
+
+    @cached_property
+    def network(self) -> NetworkFacade:
+        from hatang_agent.system_network import LiveNetwork
+
+        return LiveNetwork()
 
     def wall_ms(self) -> int:
         return time.time_ns() // 1_000_000

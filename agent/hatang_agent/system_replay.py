@@ -8,6 +8,7 @@ Layout of the folder::
     commands.json         [{"argv": ["df", "-P", "-k"], "stdout": "df.txt", "exit": 0}]
     registry/*.reg        Windows exports, UTF-16 or UTF-8, merged
     wmi/<namespace>/<class>.json    a list of objects, property names as WMI has them
+    network.json          optional: [{"path": "eth0", "asked": "icmp 10.0.0.1", "rtts_ms": [1.2]}]
 
 The clock stands still: a recording is one instant. Only with ``files-later`` does a wait move it.
 """
@@ -20,7 +21,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hatang_agent.system import (
     BOOT_ID_FILE,
@@ -30,6 +31,9 @@ from hatang_agent.system import (
     UsageFacade,
 )
 from hatang_agent.system_windows import full_key, wmi_date_ms
+
+if TYPE_CHECKING:
+    from hatang_agent.system_network import NetworkFacade
 
 PLATFORMS = ("linux", "windows", "macos")
 
@@ -64,6 +68,7 @@ class ReplaySystem:
         }
         self._registry: dict[str, tuple[str, dict[str, Any]]] | None = None
         self.usage: UsageFacade = _usage(self)
+        self.network: NetworkFacade = _network(directory)
 
     def wall_ms(self) -> int:
         return self._now_ms + self._waited_ms
@@ -178,6 +183,16 @@ def _usage(system: System) -> UsageFacade:
     from hatang_agent.system_replay_usage import RecordedUsage
 
     return RecordedUsage(system)
+
+
+def _network(directory: Path) -> NetworkFacade:
+    from hatang_agent.system_network import RecordedNetwork
+
+    path = directory / "network.json"
+    try:
+        return RecordedNetwork(_json(path, list) or [])
+    except (AttributeError, ValueError) as error:
+        raise ReplayError(f"{path}: not a list of questions ({error}); see docs/probes.md") from error
 
 
 def _plain_namespace(text: str) -> str:

@@ -2,7 +2,8 @@
 
 Linux: ``df -P -k``, ``ip addr``, ``ethtool -P <interface>``. Windows: Win32_OperatingSystem,
 Win32_PageFileUsage, Win32_LogicalDisk, Win32_NetworkAdapter,
-Win32_NetworkAdapterConfiguration, Win32_PerfRawData_Tcpip_NetworkInterface.
+Win32_NetworkAdapterConfiguration, Win32_PerfRawData_Tcpip_NetworkInterface, Win32_Battery, and
+BatteryStatus in root/WMI.
 macOS: ``df -P -k``. What was not recorded is None or empty, never zero.
 """
 
@@ -13,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hatang_agent.system import CommandMissing, CpuTimes, Interface, Space, System
+from hatang_agent.system import Battery, CommandMissing, CpuTimes, Interface, Space, System
 
 DF = ("df", "-P", "-k")
 IP = ("ip", "addr")
@@ -110,6 +111,32 @@ class RecordedUsage:
         found = re.search(r"((?:[0-9a-f]{2}:){5}[0-9a-f]{2})", self._output("ethtool", "-P", name).lower())
         return found.group(1) if found and found.group(1) != "00:00:00:00:00:00" else None
 
+    def battery(self) -> Battery | None:
+        if self._system.platform != "windows":
+            return None
+        found = self._first("Win32_Battery", "BatteryStatus", "EstimatedChargeRemaining")
+        if not found:
+            return None
+        online = next(iter(self._system.wmi("root/WMI", "BatteryStatus", ["PowerOnline"])), {})
+        mains, state = _BATTERY.get(number(found["BatteryStatus"]) or 0, ("unreadable", "unreadable"))
+        if online.get("PowerOnline") is not None:
+            mains = "on" if online["PowerOnline"] is True else "off"
+        percent = number(found["EstimatedChargeRemaining"])
+        return Battery(mains, state, float(percent) if percent is not None and percent <= 100 else None)
+
+
+_BATTERY = {
+    1: ("off", "discharging"),
+    2: ("on", "unreadable"),
+    3: ("on", "full"),
+    4: ("unreadable", "unreadable"),
+    5: ("unreadable", "unreadable"),
+    6: ("on", "charging"),
+    7: ("on", "charging"),
+    8: ("on", "charging"),
+    9: ("on", "charging"),
+}
+"""Mains and state by Win32_Battery.BatteryStatus; 2 is on mains, charging or not, 4 and 5 say neither."""
 
 _ADAPTER = ("Name", "NetConnectionID", "NetConnectionStatus", "MACAddress", "Speed")
 _PERF_COUNTERS = {
@@ -147,7 +174,7 @@ def parse_ip(text: str) -> dict[str, Interface]:
         found[name] = Interface(
             mac=mac.group(1) if mac else "",
             ipv4=tuple(re.findall(r"\binet ([0-9.]+)", block)),
-            ipv6=tuple(re.findall(r"\binet6 ([0-9a-f:]+)", block)),
+            ipv6=tuple(re.findall(r"\binet6 ([0-9a-f:]+)(?![^\n]*\btemporary\b)", block)),
             up="LOWER_UP" in block.splitlines()[0],
         )
     return found

@@ -13,7 +13,7 @@ import socket
 import struct
 import sys
 
-from hatang_agent.system import CpuTimes, Interface, Space
+from hatang_agent.system import Battery, CpuTimes, Interface, Space
 
 _SIOCETHTOOL = 0x8946
 _ETHTOOL_GPERMADDR = 0x20
@@ -100,6 +100,20 @@ class PsutilUsage:
     def permanent_mac(self, name: str) -> str | None:  # noqa: ARG002 - psutil does not tell
         return None
 
+    def battery(self) -> Battery | None:
+        if sys.platform == "win32":
+            from hatang_agent import system_windows
+
+            return system_windows.battery()
+        import psutil
+
+        found = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+        if found is None:
+            return None
+        mains = {True: "on", False: "off"}.get(found.power_plugged, "unreadable")
+        state = "discharging" if mains == "off" else "unreadable"
+        return Battery(mains, state, min(max(float(found.percent), 0.0), 100.0))
+
 
 class LinuxUsage:
     """This Linux machine; processor, memory and counters are read from /proc by the probes."""
@@ -133,6 +147,9 @@ class LinuxUsage:
             name = entry[:16].split(b"\0")[0].split(b":")[0].decode(errors="replace")
             found.setdefault(name, []).append(socket.inet_ntoa(entry[20:24]))
         return {name: Interface(ipv4=tuple(addresses)) for name, addresses in found.items()}
+
+    def battery(self) -> Battery | None:
+        return None
 
     def permanent_mac(self, name: str) -> str | None:
         import fcntl

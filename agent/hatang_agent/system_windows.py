@@ -15,6 +15,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hatang_agent.system import Battery
+
 if TYPE_CHECKING:
     from hatang_agent.system import System
 
@@ -22,6 +24,7 @@ WMI_TIMEOUT_S = 30.0
 PREFETCH_KEY = r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\PrefetchParameters"
 """Its value ``BootId`` rises by one at each start."""
 
+_NO_BATTERY, _CHARGING, _UNKNOWN = 128, 8, 255  # SYSTEM_POWER_STATUS.BatteryFlag
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_/\\]+")
 _ROOTS = {
     "HKLM": "HKEY_LOCAL_MACHINE",
@@ -46,6 +49,44 @@ def ticks_ms() -> int:
     count = windll.kernel32.GetTickCount64
     count.restype = ctypes.c_uint64
     return int(count())
+
+
+def battery() -> Battery | None:
+    """GetSystemPowerStatus, without a child process; None without a battery."""
+    import ctypes
+
+    class Status(ctypes.Structure):
+        _fields_ = (
+            ("ac_line", ctypes.c_ubyte),
+            ("flag", ctypes.c_ubyte),
+            ("percent", ctypes.c_ubyte),
+            ("system_flag", ctypes.c_ubyte),
+            ("life_s", ctypes.c_uint32),
+            ("full_life_s", ctypes.c_uint32),
+        )
+
+    windll: Any = vars(ctypes)["windll"]
+    status = Status()
+    if not windll.kernel32.GetSystemPowerStatus(ctypes.byref(status)):
+        return None
+    return power_status(int(status.ac_line), int(status.flag), int(status.percent))
+
+
+def power_status(ac_line: int, flag: int, percent: int) -> Battery | None:
+    """The members of SYSTEM_POWER_STATUS as words; 255 means that Windows does not know."""
+    if flag != _UNKNOWN and flag & _NO_BATTERY:
+        return None
+    mains = {0: "off", 1: "on"}.get(ac_line, "unreadable")
+    state = "unreadable"
+    if flag != _UNKNOWN and flag & _CHARGING:
+        state = "charging"
+    elif mains == "off":
+        state = "discharging"
+    elif mains == "on" and percent == 100:
+        state = "full"
+    elif mains == "on" and flag != _UNKNOWN:
+        state = "not_charging"
+    return Battery(mains, state, float(percent) if percent <= 100 else None)
 
 
 def is_administrator() -> bool:

@@ -1,5 +1,8 @@
 """Keeps every machine's signed configuration equal to what is set for it along the tree.
 
+Its content is the settings of its scopes and the targets of its units: what it is to ask to know which
+networks and services it reaches.
+
 Whenever the estate, a placement or a setting changed, and at every midnight (units change on a day),
 the content of each machine is worked out again. Only those whose content differs from what was signed
 for them last get a new number; the others are not touched.
@@ -21,20 +24,21 @@ from hatang_collector.broker.contract import BrokerUnavailable
 from hatang_collector.clock import NowMs
 from hatang_collector.domain.estate import Estate, Placement
 from hatang_collector.domain.localtime import day_of
-from hatang_collector.domain.settings import Scopes, Setting, content, effective
+from hatang_collector.domain.settings import ALL, Effective, Scopes, Setting, content, effective
+from hatang_collector.domain.targets import Refused, Targets
 from hatang_collector.domain.tree import Tree
 from hatang_collector.ledger import deliveries, estate_version, machines, node_settings, placements
 from hatang_collector.ledger.engine import Connection, Ledger
 from hatang_collector.ledger.errors import LedgerError
 from hatang_collector.ledger.estate_tables import NOUNS
-from hatang_collector.settings_keys import keys
+from hatang_collector.settings_keys import keys, registers
 
 log = logging.getLogger(__name__)
 
 POLL_S: Final = 2.0
 BATCH: Final = 100
 """Machines in one transaction and one sending: ingest writes to the same ledger in between."""
-_NEEDED: Final = frozenset({"units", "successions", "site_units"})
+_NEEDED: Final = frozenset({"units", "successions", "site_units", "services", "targets"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Plan:
 
     scopes: Scopes
     settings: Mapping[str, list[Setting]]
+    targets: Targets
 
     @classmethod
     def read(cls, c: Connection, day: date) -> Plan:
@@ -53,13 +58,18 @@ class Plan:
         for one in node_settings.every(c):
             if one.key in known:  # an agent refuses a configuration with a key that is gone
                 settings.setdefault(one.scope, []).append(one)
-        return cls(Scopes(estate, Tree(estate.units, estate.successions), day), settings)
+        tree = Tree(estate.units, estate.successions)
+        return cls(Scopes(estate, tree, day), settings, Targets(estate, tree, day))
 
     def content(self, agent: str, role: str, placement: Placement | None) -> dict[str, Any]:
         """What the configuration of one machine says."""
         chain = self.scopes.of(agent, placement)
         near = [one for scope in chain for one in self.settings.get(scope, ())]
-        return content(effective(near, chain, role))
+        found = effective(near, chain, role)
+        for probe, lines in self.targets.of(chain).items():
+            if probe in registers():
+                found[registers()[probe]] = Effective(list(lines), ALL)
+        return content(found)
 
 
 class ConfigKeeper(threading.Thread):
@@ -75,6 +85,7 @@ class ConfigKeeper(threading.Thread):
         self._done: tuple[int, date] | None = None
         self._unsent: dict[str, None] = {}
         self._too_large: set[str] = set()
+        self._refused: frozenset[Refused] = frozenset()
         self._broken = False
 
     def poke(self) -> None:
@@ -123,6 +134,7 @@ class ConfigKeeper(threading.Thread):
     def _different(self, c: Connection, day: date) -> dict[str, str]:
         """The new content, as text, of every machine that has another one."""
         plan = Plan.read(c, day)
+        self._tell_refused(frozenset(plan.targets.refused))
         placed = placements.current(c)
         signed = deliveries.stored(c)
         found = {}
@@ -135,6 +147,12 @@ class ConfigKeeper(threading.Thread):
             if json.loads(before) != wanted and (text := self._text(agent, wanted)):
                 found[agent] = text
         return found
+
+    def _tell_refused(self, refused: frozenset[Refused]) -> None:
+        """Name targets that nobody can ask, each once."""
+        for one in sorted(refused - self._refused, key=lambda one: one.code):
+            log.warning("target %s is left out: %s; correct it in the register of targets", one.code, one.why)
+        self._refused = refused
 
     def _text(self, agent: str, wanted: Mapping[str, Any]) -> str:
         """Content as it is signed; '' when the agent would refuse it for its size, told once."""

@@ -16,8 +16,19 @@ FILE: Final = Path(__file__).with_name("settings_keys.json")
 @cache
 def keys() -> Mapping[str, Key]:
     """Every key by name, in the order of the agent's sample file; read once."""
-    listed = json.loads(FILE.read_text(encoding="utf-8"))["keys"]
-    return {one["key"]: _key(one) for one in listed}
+    return {one["key"]: _key(one) for one in _generated()["keys"]}
+
+
+def registers() -> Mapping[str, str]:
+    """The keys that nobody sets, because the register of targets fills them in, by the probe's name."""
+    found: Mapping[str, str] = _generated()["registers"]
+    return found
+
+
+@cache
+def _generated() -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    return found
 
 
 def _key(told: Mapping[str, Any]) -> Key:

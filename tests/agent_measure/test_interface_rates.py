@@ -103,4 +103,4 @@ def test_the_default_route_with_the_lowest_metric_wins() -> None:
     """Two gateways on a card: the one the system would take."""
     row = "eth0\t00000000\t{gateway}\t0003\t0\t0\t{metric}\t00000000\t0\t0\t0\n"
     text = "head\n" + row.format(gateway="0101A8C0", metric=200) + row.format(gateway="FE01A8C0", metric=100)
-    assert parse_routes(text) == {"eth0": "192.168.1.254"}
+    assert parse_routes(text) == {"eth0": ("192.168.1.254", 100)}

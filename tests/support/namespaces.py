@@ -129,3 +129,145 @@ class Lab:
             box.stop()
             subprocess.run(["ip", "link", "del", box.name], check=False, capture_output=True)
             subprocess.run(["ip", "netns", "del", box.name], check=False, capture_output=True)
+
+
+@dataclass
+class Network:
+    """A network beside this machine, such as CPNet: a switch, a router, and hosts behind it that answer.
+
+    Nothing leads from one to another. ``target`` and ``target6`` answer to echo requests; what else
+    answers is started with :meth:`start`.
+    """
+
+    name: str
+    number: int
+    folder: Path
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def gateway(self) -> str:
+        """Address of its router."""
+        return f"10.{self.number}.0.1"
+
+    @property
+    def target(self) -> str:
+        """Address of the host that answers."""
+        return f"10.{self.number}.99.1"
+
+    @property
+    def target6(self) -> str:
+        """IPv6 address of the host that answers."""
+        return f"fd00:{self.number}:99::1"
+
+    def start(self, *argv: str, **more: str) -> subprocess.Popen[bytes]:
+        """A command in the network that goes on; its output is in ``log.txt`` of the folder."""
+        with (self.folder / "log.txt").open("ab") as log:
+            words = ["ip", "netns", "exec", self.name, *argv]
+            process = subprocess.Popen(
+                words, env=environment(**more), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self.running.append(process)
+        return process
+
+    def set(self, key: str, value: object) -> None:
+        """One setting of its kernel: ``net/ipv4/icmp_echo_ignore_all``."""
+        ip("netns", "exec", self.name, "sh", "-c", f"echo {value} > /proc/sys/{key}")
+
+
+@dataclass
+class Cable:
+    """A line from a box to a network; the box's end keeps its addresses when it is plugged elsewhere."""
+
+    box: Box
+    device: str
+    port: str
+    place: int
+    network: Network
+
+    def plug(self, network: Network) -> None:
+        """Pull it out of its network and put it into another one."""
+        ip("-n", self.network.name, "link", "set", self.port, "netns", network.name)
+        self.network = network
+        ip("-n", network.name, "link", "set", self.port, "master", "lan")
+        ip("-n", network.name, "link", "set", self.port, "up")
+
+    def cut(self) -> None:
+        """Switch off the far end: the box sees no carrier."""
+        ip("-n", self.network.name, "link", "set", self.port, "down")
+
+    def mend(self) -> None:
+        """Switch the far end on again."""
+        ip("-n", self.network.name, "link", "set", self.port, "up")
+
+
+@dataclass
+class Wiring:
+    """Networks and the cables to them, beside the boxes of a lab; :meth:`close` takes the networks away."""
+
+    folder: Path
+    networks: list[Network] = field(default_factory=list)
+    cables: list[Cable] = field(default_factory=list)
+
+    def network(self, number: int) -> Network:
+        """One more network: its LAN is 10.NUMBER.0.0/24 and fd00:NUMBER::/64."""
+        name = f"hn{os.getpid()}x{number}"
+        network = Network(name, number, self.folder / name)
+        network.folder.mkdir()
+        self.networks.append(network)
+        ip("netns", "add", name)
+        network.set("net/ipv6/conf/default/accept_dad", 0)
+        network.set("net/ipv4/ip_forward", 1)
+        network.set("net/ipv6/conf/all/forwarding", 1)
+        ip("-n", name, "link", "set", "lo", "up")
+        ip("-n", name, "link", "add", "lan", "type", "bridge", "forward_delay", "0")
+        ip("-n", name, "addr", "add", f"{network.gateway}/24", "dev", "lan")
+        ip("-n", name, "-6", "addr", "add", f"fd00:{number}::1/64", "dev", "lan")
+        ip("-n", name, "link", "set", "lan", "up")
+        ip("-n", name, "addr", "add", f"{network.target}/32", "dev", "lo")
+        ip("-n", name, "-6", "addr", "add", f"{network.target6}/128", "dev", "lo")
+        return network
+
+    def cable(self, box: Box, network: Network, device: str = "eth1", *, routes: bool = True) -> Cable:
+        """Lay a cable; the box gets an address of the network's LAN, and with ``routes`` all ways through it.
+
+        The place in the last octet is that of the cable, so addresses never meet in one network.
+        """
+        place = 10 + len(self.cables)
+        port = f"p{place}"
+        cable = Cable(box, device, port, place, network)
+        self.cables.append(cable)
+        peer = ["type", "veth", "peer", "name", device, "netns", box.name]
+        ip("-n", network.name, "link", "add", port, *peer)
+        ip("-n", network.name, "link", "set", port, "master", "lan")
+        ip("-n", network.name, "link", "set", port, "up")
+        ip("netns", "exec", box.name, "sh", "-c", f"echo 0 > /proc/sys/net/ipv6/conf/{device}/accept_dad")
+        self._give_addresses(cable, routes=routes)
+        return cable
+
+    def move(self, cable: Cable, network: Network) -> None:
+        """Pull a cable out and put it into another network, which gives the box other addresses."""
+        cable.plug(network)
+        ip("-n", cable.box.name, "addr", "flush", "dev", cable.device)
+        self._give_addresses(cable, routes=True)
+
+    @staticmethod
+    def _give_addresses(cable: Cable, *, routes: bool) -> None:
+        """As a network does. The line to the host is left for the host alone."""
+        name, number, place = cable.box.name, cable.network.number, cable.place
+        ip("-n", name, "addr", "add", f"10.{number}.0.{place}/24", "dev", cable.device)
+        ip("-n", name, "-6", "addr", "add", f"fd00:{number}::{place}/64", "dev", cable.device)
+        ip("-n", name, "link", "set", cable.device, "up")
+        to_host = ["ip", "-n", name, "route", "del", "default", "via", cable.box.host]
+        subprocess.run(to_host, check=False, capture_output=True)  # it is gone with the first cable
+        if routes:
+            rest = ["dev", cable.device, "metric", str(100 + place)]
+            ip("-n", name, "route", "add", "default", "via", cable.network.gateway, *rest)
+            ip("-n", name, "-6", "route", "replace", "default", "via", f"fd00:{number}::1", *rest)
+
+    def close(self) -> None:
+        """Stop what runs in the networks and take them away with their ends of the cables."""
+        for network in self.networks:
+            for process in network.running:
+                process.kill()
+                process.wait()
+            subprocess.run(["ip", "netns", "del", network.name], check=False, capture_output=True)

@@ -218,6 +218,16 @@ def test_fact_tables_name_what_they_know_and_show_what_they_do_not() -> None:
     assert tables[1].columns == ["newness"]
 
 
+def test_words_of_a_closed_list_are_in_the_reader_s_language() -> None:
+    """A state has its text; a word without one, and a name that looks like one, stay as they are."""
+    rows = [fact("disk", "sda", health="failing", model="good"), fact("os", "", supported="soon")]
+    vi, en = (fact_tables(rows, texts(language)) for language in ("vi", "en"))
+    assert "sắp hỏng" in vi[0].rows[0]
+    assert "failing" in en[0].rows[0]
+    assert "good" in vi[0].rows[0]
+    assert vi[1].rows == [["", "soon"]]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
@@ -229,6 +239,8 @@ def test_fact_tables_name_what_they_know_and_show_what_they_do_not() -> None:
         ("cores", 4, "4"),
         ("installed_ms", NOW, "20/11/2026 08:26"),
         ("delay_ms", 12, "12 ms"),
+        ("support_end", "2025-10-14", "14/10/2025"),
+        ("version", "6.1-2025-10-14", "6.1-2025-10-14"),
     ],
 )
 def test_cells_follow_the_fields_name(name: str, value: str | float | bool, text: str) -> None:

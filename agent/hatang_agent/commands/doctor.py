@@ -1,216 +1,137 @@
-"""Check everything the agent needs, one line each, with the next step where something is bad.
+"""Check what works here, what lacks rights, what cannot be reached, and say what to do next.
 
-Exit code 0 when all is well, 1 when something is bad. Changes nothing and sends no measurement.
+Every probe is run once, every broker, the enrolment address and every target of the networks and
+services is tried, all at the same time and for at most some seconds. Works before enrolment; with
+--url it then tries the address that is to be enrolled at. Changes nothing and sends no measurement.
+
+Exit code 0 when all is well, 1 when something is to be done, 2 for bad usage.
 
 Examples:
   hatang-agent doctor
   hatang-agent doctor --lang en
+  hatang-agent doctor --url https://10.0.0.5:8443
+  hatang-agent doctor --json
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-import socket
-import ssl
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
-from hatang_agent import __version__, config, registry
-from hatang_agent.identity import Credential, IdentityError, StateLock, load_credential
-from hatang_agent.outbox_reading import OutboxUnreadable, look_into
-from hatang_agent.publish_events import Account
+from hatang_agent import checkup, checkup_collector, checkup_machine, checkup_probes, config, registry
+from hatang_agent.checkup import Finding
+from hatang_agent.checkup_work import Job, work
+from hatang_agent.config import AgentConfig
+from hatang_agent.identity import Credential, IdentityError, load_credential
+from hatang_agent.registry import Probe
+from hatang_agent.runner import Runner
 from hatang_agent.system import LocalSystem, System
-from hatang_agent.wire.messages import BrokerAddress
-from hatang_agent.wire.secrets import broker_password
 
-TIMEOUT_S = 5.0
-_EARLIEST_MS = 1_735_689_600_000  # 2025-01-01: before it, the clock was never set
-_LATEST_MS = 4_102_444_800_000  # 2100-01-01
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line: what was checked, in both languages; ``bad`` findings say what to do."""
-
-    ok: bool
-    vi: str
-    en: str
+TOTAL_S: Final = 16.0
+"""Everything together; what has not ended by then is said to be late."""
+AT_ONCE: Final = 8
+_FIRST: Final = frozenset({"networks", "services"})
+"""Probes that wait for others on the network and use all the time they are given."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``doctor``."""
     parser.add_argument("--lang", choices=["vi", "en"], default="vi", help="language (default: vi)")
+    parser.add_argument("--json", action="store_true", help="as JSON, both languages")
+    parser.add_argument("--url", default="", metavar="URL", help="enrolment address to try")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the findings."""
     system = LocalSystem()
-    settings = config.load_file(args.config, system, registry.probes())
+    probes = registry.probes()
+    settings = config.load_file(args.config, system, probes)
     folder = config.state_dir(settings, system, args.state)
-    bad = 0
-    for finding in examine(system, folder):
-        bad += not finding.ok
-        mark = ("tốt" if finding.ok else "LỖI") if args.lang == "vi" else ("ok " if finding.ok else "BAD")
-        print(f"{mark}  {finding.vi if args.lang == 'vi' else finding.en}")
-    return 1 if bad else 0
-
-
-def examine(system: System, folder: Path) -> Iterator[Finding]:
-    """Every check in turn."""
-    yield _clock(system.wall_ms())
-    yield _folder(folder)
-    try:
-        credential = load_credential(folder)
-    except IdentityError as error:
-        yield Finding(False, f"danh tính: {error}", f"identity: {error}")
-        return
-    if credential is None:
-        yield Finding(
-            False,
-            "danh tính: chưa ghi danh; chạy hatang-agent enroll --url ĐỊA-CHỈ --token MÃ",
-            "identity: not enrolled; run hatang-agent enroll --url URL --token TOKEN",
-        )
-        return
-    yield Finding(
-        True,
-        f"danh tính: {credential.agent} ({credential.role})",
-        f"identity: {credential.agent} ({credential.role})",
-    )
-    yield _outbox(folder)
-    for broker in credential.brokers:
-        yield from _broker(broker, credential)
-
-
-def _clock(now_ms: int) -> Finding:
-    if _EARLIEST_MS <= now_ms <= _LATEST_MS:
-        return Finding(True, "đồng hồ: hợp lý", "clock: plausible")
-    return Finding(
-        False,
-        "đồng hồ: sai; đặt lại giờ hệ thống (NTP), kiểm tra pin CMOS",
-        "clock: wrong; set the system's time (NTP), check the CMOS battery",
-    )
-
-
-def _folder(folder: Path) -> Finding:
-    if not folder.exists():
-        return Finding(
-            False,
-            f"thư mục {folder}: chưa có; được tạo khi ghi danh",
-            f"folder {folder}: not there yet; enrolment makes it",
-        )
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return Finding(
-            False,
-            f"thư mục {folder}: không ghi được; chạy bằng đúng người dùng của chương trình",
-            f"folder {folder}: cannot be written; run as the agent's own user",
-        )
-    try:
-        with StateLock(folder):
-            return Finding(
-                True,
-                f"thư mục {folder}: ghi được; chương trình hiện không chạy",
-                f"folder {folder}: writable; the agent is not running now",
-            )
-    except IdentityError:
-        return Finding(
-            True,
-            f"thư mục {folder}: ghi được; chương trình đang chạy",
-            f"folder {folder}: writable; the agent is running",
-        )
-
-
-def _outbox(folder: Path) -> Finding:
-    try:
-        counts = look_into(folder)
-    except OutboxUnreadable as error:
-        return Finding(False, f"hộp thư đi: {error}", f"outbox: {error}")
-    if counts is None:
-        return Finding(True, "hộp thư đi: còn trống", "outbox: none yet")
-    told = f"{counts.runs} + {counts.reports}"
-    return Finding(
-        True,
-        f"hộp thư đi: {told} mục chờ gửi, {counts.used_bytes} byte",
-        f"outbox: {told} items waiting, {counts.used_bytes} bytes",
-    )
-
-
-def _broker(broker: BrokerAddress, credential: Credential) -> Iterator[Finding]:
-    """Name, connection, encryption, login, collector; stops at the first that is bad."""
-    place = f"{broker.path} {broker.host}:{broker.port}"
-    try:
-        socket.getaddrinfo(broker.host, broker.port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        yield Finding(
-            False,
-            f"{place}: không phân giải được tên ({error}); kiểm tra DNS",
-            f"{place}: the name cannot be resolved ({error}); check DNS",
-        )
-        return
-    try:
-        with _connected(broker, credential):
-            pass
-    except ssl.SSLError as error:
-        yield Finding(
-            False,
-            f"{place}: chứng thực TLS không đạt ({error}); kiểm tra giờ máy, hoặc ghi danh lại với --again",
-            f"{place}: TLS failed ({error}); check the clock, or enrol again with --again",
-        )
-        return
-    except OSError as error:
-        yield Finding(
-            False,
-            f"{place}: không kết nối được ({error}); kiểm tra đường truyền và tường lửa",
-            f"{place}: cannot connect ({error}); check the line and the firewall",
-        )
-        return
-    secured = "TCP, TLS" if broker.tls else "TCP"
-    yield Finding(True, f"{place}: {secured} tốt", f"{place}: {secured} ok")
-    yield from _login(place, broker, credential)
-
-
-@contextlib.contextmanager
-def _connected(broker: BrokerAddress, credential: Credential) -> Iterator[None]:
-    with socket.create_connection((broker.host, broker.port), TIMEOUT_S) as plain:
-        if not broker.tls:
-            yield
-            return
-        context = ssl.create_default_context(cadata=credential.ca_pem or None)
-        with context.wrap_socket(plain, server_hostname=broker.host):
-            yield
-
-
-def _login(place: str, broker: BrokerAddress, credential: Credential) -> Iterator[Finding]:
-    from hatang_agent.publish import try_login
-
-    account = Account(
-        credential.agent,
-        "0" * 16,
-        broker_password(credential.secret),
-        credential.role,
-        __version__,
-        credential.ca_pem,
-    )
-    try:
-        trial = try_login(broker, account, TIMEOUT_S)
-    except (OSError, ValueError) as error:
-        yield Finding(False, f"{place}: {error}", f"{place}: {error}")
-        return
-    if trial.refused:
-        yield Finding(
-            False,
-            f"{place}: không đăng nhập được ({trial.refused}); ghi danh lại với --again",
-            f"{place}: the login was refused ({trial.refused}); enrol again with --again",
-        )
-        return
-    yield Finding(True, f"{place}: đăng nhập tốt", f"{place}: login ok")
-    if trial.hello:
-        yield Finding(True, f"{place}: có bộ thu", f"{place}: a collector is there")
+    terminal = sys.stdout.isatty() and "NO_COLOR" not in system.environ
+    tell = _progress(args.lang) if sys.stderr.isatty() and not args.json else None
+    findings = examine(system, folder, settings, probes, args.url, tell)
+    if args.json:
+        print(json.dumps(checkup.plain(findings), ensure_ascii=False, indent=2))
     else:
-        yield Finding(
-            False,
-            f"{place}: không thấy bộ thu; khởi động hatang-collector, số đo vẫn được giữ lại",
-            f"{place}: no collector is there; start hatang-collector, measurements are kept until then",
-        )
+        for line in checkup.lines(findings, args.lang, colours=terminal):
+            print(line)
+    return checkup.exit_code(findings)
+
+
+def examine(
+    system: System,
+    folder: Path,
+    settings: AgentConfig,
+    probes: Mapping[str, Probe],
+    url: str = "",
+    tell: Callable[[int, int], None] | None = None,
+    total_s: float = TOTAL_S,
+) -> list[Finding]:
+    """Every check; takes at most ``total_s`` and little more. ``tell`` hears (done, of how many)."""
+    until_ms = system.boot_ms() + int(total_s * 1000)
+    found = [checkup_machine.clock(system.wall_ms()), *checkup_machine.folder(folder)]
+    credential, trouble = _credential(folder)
+    service = Path(config.SERVICE_STATE)
+    elsewhere = service if service.is_dir() and service != folder else None
+    found.append(checkup_machine.identity(credential, trouble, elsewhere))
+    if credential is not None:
+        found.append(checkup_machine.outbox(folder))
+        settings, said = checkup_collector.settings_in_force(folder, credential, settings, probes)
+        found.append(said)
+
+    def left_s() -> float:
+        return (until_ms - system.boot_ms()) / 1000
+
+    jobs = list(_jobs(system, settings, probes, credential, url, left_s))
+    results: dict[int, Iterable[Finding]] = {}
+    for done in work(jobs, AT_ONCE, left_s):
+        results[done.number] = done.findings
+        if tell is not None:
+            tell(len(results), len(jobs))
+    return [*found, *(one for number in sorted(results) for one in results[number])]
+
+
+def _credential(folder: Path) -> tuple[Credential | None, IdentityError | None]:
+    try:
+        return load_credential(folder), None
+    except IdentityError as error:
+        return None, error
+
+
+def _jobs(
+    system: System,
+    settings: AgentConfig,
+    probes: Mapping[str, Probe],
+    credential: Credential | None,
+    url: str,
+    left_s: Callable[[], float],
+) -> Iterator[Job]:
+    """What waits for the network first: it takes longest."""
+    if credential is not None:
+        yield from (checkup_collector.broker_job(broker, credential) for broker in credential.brokers)
+    address = url or (credential.url if credential is not None else "")
+    if address:
+        yield checkup_collector.enrolment_job(address, needed=bool(url) or credential is None)
+    yield checkup_machine.rights_job(system)
+    role = credential.role if credential is not None else config.ROLE_PC
+    runner = Runner(system, lambda: "0" * 16 + "-1")
+    privileged = system.privileged()
+    for name in sorted(probes, key=lambda name: (name not in _FIRST, name)):
+        plan = config.plan(settings, probes[name], role)
+        yield checkup_probes.job(runner, probes[name], plan, left_s, privileged=privileged)
+
+
+def _progress(lang: str) -> Callable[[int, int], None]:
+    """A line on standard error that is written over, and wiped at the end."""
+    word = "đang kiểm tra" if lang == "vi" else "checking"
+
+    def tell(done: int, total: int) -> None:
+        end = "\r\x1b[K" if done == total else f"\r\x1b[K{word} {done}/{total} …"
+        sys.stderr.write(end)
+        sys.stderr.flush()
+
+    return tell

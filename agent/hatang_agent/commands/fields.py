@@ -26,6 +26,22 @@ NEVER = {
     "en": "login names, profile folders, mail accounts, browser or DNS history, window titles, screenshots, "
     "keystrokes, file names, command lines, USB history, Wi-Fi names, locations, camera pictures",
 }
+NOTES = {
+    "vi": (
+        "Tất cả chỉ gửi tới bộ thu mà máy đã ghi danh.",
+        "Phép đo networks và services hỏi những địa chỉ có trong cấu hình; ở đó chỉ thấy địa chỉ IP của máy "
+        "và tên chương trình hatang-agent.",
+        "Trong chữ do phần mềm khác in ra (evidence, why, how, thông báo lỗi), địa chỉ thư điện tử, thư mục "
+        "cá nhân, tên người dùng và tên máy được thay bằng dấu ….",
+    ),
+    "en": (
+        "All of it goes to the collector this machine is enrolled at, and to nobody else.",
+        "The probes networks and services ask the addresses in the configuration; these see the IP address "
+        "of this machine and the program's name, hatang-agent.",
+        "In words printed by other programs (evidence, why, how, messages of errors) mail addresses, folders "
+        "of people, names of users and of the machine are replaced by ….",
+    ),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
         for one in group:
             print(f"  {one.name:<{width}}  {_text(one, args.lang)}")
         print()
+    for note in NOTES[args.lang]:
+        print(note)
     print(f"{heads['never']}: {NEVER[args.lang]}.")
     return 0
 

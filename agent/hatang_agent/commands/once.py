@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib
 import json
 import sys
 import typing
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a setting of the probe",
     )
     parser.add_argument("--replay", type=Path, metavar="DIR", help="a recorded machine instead of this one")
-    parser.add_argument("--json", action="store_true", help="the run as it travels")
+    parser.add_argument("--json", action="store_true", help="the run as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     number = f"{system.random_hex(16)}-1"
     done = Runner(system, lambda: number).execute(probe, plan.config)
     if args.json:
-        print(json.dumps(codec.plain(done), ensure_ascii=False, indent=2))
+        print(json.dumps(shown(codec.plain(done), probe), ensure_ascii=False, indent=2))
     else:
         for line in table(
             done, probe, colours=sys.stdout.isatty() and "NO_COLOR" not in LocalSystem().environ
@@ -92,6 +93,20 @@ def _with_settings(settings: config.AgentConfig, probe: Probe, given: list[str])
         values[key] = strictconfig.from_text(hints[key], value, place, key)
     tables = {**settings.probes, probe.name: {**settings.probes.get(probe.name, {}), **values}}
     return dataclasses.replace(settings, probes=tables)
+
+
+def shown(run: dict[str, Any], probe: Probe) -> dict[str, Any]:
+    """The run with the fields gathered that the probe's ``JSON_OBJECTS`` puts into one object.
+
+    Facts travel with plain fields only; kind, name of the object and its fields are declared there.
+    """
+    module = importlib.import_module(probe.measure.__module__)
+    objects: dict[str, dict[str, tuple[str, ...]]] = getattr(module, "JSON_OBJECTS", {})
+    for fact in run.get("facts", ()):
+        fields = fact["fields"]
+        for name, members in objects.get(fact["kind"], {}).items():
+            fields[name] = {member: fields.pop(member) for member in members if member in fields}
+    return run
 
 
 def table(done: Run, probe: Probe, *, colours: bool = False) -> list[str]:

@@ -39,6 +39,39 @@ _GENERIC = frozenset(
         "unknown",
         "xxxxxxxx",
         "null",
+        "<bad_index>",
+        "<out_of_spec>",
+        "asset-1234567890",
+        "blank",
+        "board_serial_number",
+        "bsn12345678901234567",
+        "chassis_manufacture",
+        "chassis_manufacturer",
+        "chassis_version",
+        "eval",
+        "generic",
+        "mb-1234567890",
+        "nb-1234567890",
+        "no_asset_information",
+        "no_enclosure",
+        "not_present",
+        "not_settable",
+        "not_supported_by_cpu",
+        "oem_serial",
+        "serial_number",
+        "standard",
+        "sys-1234567890",
+        "system_uuid",
+        "system_version",
+        "tbd",
+        "tbd_by_oem",
+        "test",
+        "type2_-_board_serial_number",
+        "00020003-0004-0005-0006-000700080009",
+        "12345678-1234-1234-1234-123456789abc",
+        "44454c4c-0000-1000-8000-000000000000",
+        "4c4c4544-0000-2010-8020-80c04f202020",
+        "feefeefe-efee-feef-eefe-effeefeefeef",
         "03000200-0400-0500-0006-000700080009",
         "12345678-1234-5678-90ab-cddeefaabbcc",
         "11111111-2222-3333-4444-555555555555",
@@ -46,8 +79,11 @@ _GENERIC = frozenset(
     ]
 )
 
-_EMULATED = re.compile(r"drive-[a-z]+\d+|qm0000\d|vbox_harddisk")
-"""Serials that emulators give the disks of every machine."""
+_EMULATED = re.compile(r"drive-[a-z]+\d+|qm0000\d|vbox_harddisk|sernum\d+|assettagnum\d+")
+"""Serials that emulators give the disks of every machine, and numbered placeholders of makers."""
+
+_UUID_AGAIN = re.compile(r"(?:vmware|parallels)-[0-9a-f -]+")
+"""Serials of virtual machines that are their UUID once more: one value must not count twice."""
 
 
 def meaningful(value: str) -> bool:
@@ -72,13 +108,32 @@ def own_mac(mac: str | None) -> bool:
 
 
 def fingerprint_of(
-    uuid: object, board: object, disks: Iterable[tuple[str, object]], macs: Iterable[tuple[str, str | None]]
+    uuid: object,
+    board: object,
+    serial: object,
+    disks: Iterable[tuple[str, object]],
+    macs: Iterable[tuple[str, str | None]],
 ) -> dict[str, str]:
     """The fingerprint's values by name, lower case, placeholders left out."""
-    values = {"smbios_uuid": known(uuid), "board_serial": known(board)}
-    values |= {f"disk_serial.{name}": known(serial) for name, serial in disks}
+    values = {"smbios_uuid": known(uuid), "board_serial": known(board), "system_serial": known(serial)}
+    if _UUID_AGAIN.fullmatch((values["system_serial"] or "").lower()):
+        values["system_serial"] = None
+    values |= {f"disk_serial.{name}": known(plain_serial(serial)) for name, serial in disks}
     values |= {f"mac.{name}": mac for name, mac in macs if own_mac(mac)}
     return {name: value.lower() for name, value in values.items() if value}
+
+
+def plain_serial(serial: object) -> str:
+    """A disk's serial as Linux and Windows 8 and later give it.
+
+    Windows 7 writes the letters of an ATA serial in hexadecimal and swapped in pairs.
+    """
+    text = str(serial or "").strip()
+    if not re.fullmatch(r"[0-9a-fA-F]{40}", text):
+        return text
+    octets = bytes.fromhex(text)
+    plain = b"".join(octets[at : at + 2][::-1] for at in range(0, 20, 2)).decode("latin-1")
+    return plain.strip() if plain.isascii() and plain.isprintable() else text
 
 
 _VIRTUAL = re.compile(

@@ -8,6 +8,9 @@ process within one boot of the system; it is left out when a counter went back o
 the speed of the link. The first run takes two readings `first_reading_s` apart, so that it has a
 rate as well; a recorded machine, whose clock stands still, has none.
 
+`nic.primary` marks the adapter that holds the machine's own address in its office: hardware with a
+default gateway, never a VPN's adapter. No adapter is marked when that cannot be told.
+
 On Windows, counters come from the system's library at each run; kind, permanent address and
 gateway come from WMI and are asked for again only when names, addresses or links change.
 """
@@ -18,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hatang_agent.probes._nic import COUNTERS, Nic
+from hatang_agent.probes._nic import COUNTERS, Nic, primary
 from hatang_agent.registry import Context, Field, NoData, Result
 from hatang_agent.wire.report import Fact, Sample
 
@@ -32,8 +35,8 @@ SOURCES = {
         "file /proc/net/route",
         "file /proc/net/if_inet6",
         "files /sys/class/net/<name>/{operstate,carrier,speed,address,addr_assign_type,type,uevent}, "
-        "folders device, wireless, link device/driver",
-        "ioctl SIOCGIFCONF; recorded: `ip addr`",
+        "folders device, wireless, phy80211, bridge, bonding, link device/driver",
+        "ioctl SIOCGIFCONF; recorded: `ip addr` (also alone, without the files)",
         "ioctl ETHTOOL_GPERMADDR; recorded: `ethtool -P <name>`",
     ),
     "windows": (
@@ -41,6 +44,7 @@ SOURCES = {
         "Win32_PerfRawData_Tcpip_NetworkInterface",
         "WMI root/cimv2 Win32_NetworkAdapter, Win32_NetworkAdapterConfiguration",
         "WMI root/StandardCimv2 MSFT_NetAdapter (Windows 8 and later)",
+        "command `systeminfo` where WMI shows no adapter (English systems)",
     ),
     "macos": ("library net_if_addrs, net_if_stats, net_io_counters",),
 }
@@ -79,7 +83,12 @@ FIELDS = (
     Field("nic.permanent_mac", "Địa chỉ MAC gốc của card", "MAC address burnt into the adapter", fact=True),
     Field("nic.up", "Card mạng có tín hiệu đường dây", "link is up", fact=True),
     Field("nic.virtual", "Là card ảo", "is a virtual adapter", fact=True),
-    Field("nic.medium", "Loại kết nối: dây, Wi-Fi, di động", "ethernet, wifi or cellular", fact=True),
+    Field(
+        "nic.medium",
+        "Loại kết nối: dây, Wi-Fi, di động, Bluetooth, ảo, không rõ",
+        "ethernet, wifi, cellular, bluetooth, virtual or unknown",
+        fact=True,
+    ),
     Field("nic.ipv4", "Địa chỉ IPv4 nội bộ", "IPv4 addresses", fact=True),
     Field(
         "nic.ipv6",
@@ -89,6 +98,7 @@ FIELDS = (
     ),
     Field("nic.gateway", "Cổng mạng mặc định", "default gateway", fact=True),
     Field("nic.speed_bps", "Tốc độ của đường dây", "speed of the link", "bit/s", fact=True),
+    Field("nic.primary", "Giữ địa chỉ chính của máy", "holds the machine's own address", fact=True),
 )
 
 SPEED_SLACK = 1.1
@@ -134,9 +144,11 @@ def measure(context: Context) -> Result:
     samples = [
         sample for nic in reading.nics if nic.real for sample in samples_of(nic, rates(before, reading, nic))
     ]
-    virtual = [nic for nic in reading.nics if nic.virtual][: context.config.max_virtual]
+    virtual = sorted((nic for nic in reading.nics if nic.virtual), key=lambda nic: not nic.carries)
+    virtual = virtual[: context.config.max_virtual]
     real = [nic for nic in reading.nics if not nic.virtual]
-    return Result(samples, [fact_of(nic) for nic in [*real, *virtual]])
+    main = primary(reading.nics)
+    return Result(samples, [fact_of(nic, nic is main) for nic in [*real, *virtual]])
 
 
 def read(context: Context) -> Reading:
@@ -188,7 +200,7 @@ def samples_of(nic: Nic, rate: Mapping[str, int]) -> list[Sample]:
     return samples
 
 
-def fact_of(nic: Nic) -> Fact:
+def fact_of(nic: Nic, is_primary: bool) -> Fact:
     """The adapter as a fact; what is not known is left out."""
     fields: dict[str, Any] = {
         "name": nic.name,
@@ -202,5 +214,6 @@ def fact_of(nic: Nic) -> Fact:
         "ipv6": ",".join(nic.ipv6),
         "gateway": nic.gateway,
         "speed_bps": nic.speed_bps,
+        "primary": is_primary,
     }
     return Fact("nic", nic.name, {key: value for key, value in fields.items() if value not in (None, "")})

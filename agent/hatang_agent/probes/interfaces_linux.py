@@ -1,11 +1,11 @@
-"""Adapters of a Linux machine, from /proc/net and /sys/class/net."""
+"""Adapters of a Linux machine, from /proc/net and /sys/class/net; recorded ones from ``ip addr`` alone."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
 
-from hatang_agent.probes._nic import CELLULAR, ETHERNET, WIFI, Nic
+from hatang_agent.probes._nic import BLUETOOTH, CELLULAR, ETHERNET, UNKNOWN, VIRTUAL, WIFI, Nic
 from hatang_agent.system import Interface, System
 
 MAX_ADDRESSES = 4
@@ -22,18 +22,18 @@ def read(system: System) -> list[Nic]:
     ipv6 = parse_if_inet6(system.read_text("/proc/net/if_inet6") or "")
     known = system.usage.interfaces()
     return [
-        _nic(system, name, counted[name], known.get(name), gateways.get(name), ipv6.get(name, ()))
-        for name in sorted(counted)
+        _nic(system, name, counted.get(name), known.get(name), gateways.get(name), ipv6.get(name))
+        for name in sorted(counted or known)
     ]
 
 
 def _nic(
     system: System,
     name: str,
-    counters: Mapping[str, int],
+    counters: Mapping[str, int] | None,
     known: Interface | None,
-    gateway: str | None,
-    ipv6: tuple[str, ...],
+    route: tuple[str, int] | None,
+    ipv6: tuple[str, ...] | None,
 ) -> Nic:
     folder = f"/sys/class/net/{name}"
     recorded = system.read_text(f"{folder}/address") is not None
@@ -45,19 +45,23 @@ def _nic(
         up = state == "up" or (state == "unknown" and _word(system, f"{folder}/carrier") == "1")
     else:
         up = bool(known and known.up)
+    if ipv6 is None:
+        ipv6 = tuple(one for one in known.ipv6 if not one.startswith("fe80")) if known else ()
     return Nic(
         name=name,
         up=up,
         virtual=virtual,
-        medium=None if virtual else _medium(system, folder, name),
+        medium=VIRTUAL if virtual else _medium(system, folder, name),
         description=(system.link_target(f"{folder}/device/driver") or "").rpartition("/")[2],
         mac="" if mac == "00:00:00:00:00:00" else mac,
         permanent_mac=None if virtual else _permanent(system, folder, name, mac),
         ipv4=tuple(sorted(known.ipv4))[:MAX_ADDRESSES] if known else (),
         ipv6=ipv6[:MAX_ADDRESSES],
-        gateway=gateway,
+        gateway=route[0] if route else None,
+        metric=route[1] if route else None,
         speed_bps=_speed(system, folder) if up else None,
         counters=counters,
+        carries=virtual and _carries(system, folder),
     )
 
 
@@ -70,8 +74,17 @@ def _virtual_by_name(name: str) -> bool:
     return not name.startswith(("eth", "en", "wl", "ww", "usb"))
 
 
-def _medium(system: System, folder: str, name: str) -> str | None:
-    kinds = {"DEVTYPE=wlan": WIFI, "DEVTYPE=wwan": CELLULAR}
+def _carries(system: System, folder: str) -> bool:
+    kinds = ("DEVTYPE=bridge", "DEVTYPE=bond", "DEVTYPE=vlan")
+    return (
+        any(kind in (system.read_text(f"{folder}/uevent") or "").split() for kind in kinds)
+        or bool(system.list_dir(f"{folder}/bridge"))
+        or bool(system.list_dir(f"{folder}/bonding"))
+    )
+
+
+def _medium(system: System, folder: str, name: str) -> str:
+    kinds = {"DEVTYPE=wlan": WIFI, "DEVTYPE=wwan": CELLULAR, "DEVTYPE=bluetooth": BLUETOOTH}
     for line in (system.read_text(f"{folder}/uevent") or "").split():
         if line in kinds:
             return kinds[line]
@@ -83,7 +96,7 @@ def _medium(system: System, folder: str, name: str) -> str | None:
         return WIFI
     if name.startswith("ww"):
         return CELLULAR
-    return ETHERNET if _word(system, f"{folder}/type") in ("1", "") else None
+    return ETHERNET if _word(system, f"{folder}/type") in ("1", "") else UNKNOWN
 
 
 def _permanent(system: System, folder: str, name: str, mac: str) -> str | None:
@@ -119,9 +132,9 @@ def parse_dev(text: str) -> dict[str, dict[str, int]]:
     return found
 
 
-def parse_routes(text: str) -> dict[str, str]:
-    """The IPv4 default gateway of each interface with the lowest metric, from /proc/net/route."""
-    best: dict[str, tuple[int, str]] = {}
+def parse_routes(text: str) -> dict[str, tuple[str, int]]:
+    """The IPv4 default gateway of each interface and its metric, the lowest, from /proc/net/route."""
+    best: dict[str, tuple[str, int]] = {}
     for line in text.splitlines()[1:]:
         parts = line.split()
         try:
@@ -131,9 +144,9 @@ def parse_routes(text: str) -> dict[str, str]:
         except (IndexError, ValueError):
             continue
         default = int(destination, 16) == 0 and int(mask, 16) == 0 and flags & _ROUTE_GATEWAY
-        if default and (name not in best or metric < best[name][0]):
-            best[name] = (metric, address)
-    return {name: address for name, (_, address) in best.items()}
+        if default and (name not in best or metric < best[name][1]):
+            best[name] = (address, metric)
+    return best
 
 
 def parse_if_inet6(text: str) -> dict[str, tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hatang_agent.probes._nic import ETHERNET, Nic
+from hatang_agent.probes._nic import ETHERNET, VIRTUAL, Nic
 from hatang_agent.system import System
 
 
@@ -13,7 +13,7 @@ def read(system: System) -> list[Nic]:
             name=name,
             up=bool(one.up),
             virtual=not name.startswith("en"),
-            medium=ETHERNET if name.startswith("en") else None,
+            medium=ETHERNET if name.startswith("en") else VIRTUAL,
             mac=one.mac,
             ipv4=tuple(sorted(one.ipv4)),
             ipv6=tuple(sorted(address for address in one.ipv6 if not address.startswith("fe80"))),

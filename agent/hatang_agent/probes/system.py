@@ -1,4 +1,7 @@
-"""The operating system: name, edition, version, build, architecture, this boot; and the uptime.
+"""The operating system: name, edition, version, build, architecture, end of support; this boot, uptime.
+
+Until when the system gets security updates comes from a dated table in the package (`support_as_of`
+says of when); a system that is not in it is `unknown`. Paid extensions of support are not counted.
 
 The machine's own name is personal in many offices. It is sent as a keyed hash (HMAC-SHA-256 under
 the agent's secret), by which somebody who already knows the name can recognise it; plain only when
@@ -9,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +38,7 @@ SOURCES = {
         r"registry HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management"
         r"\PrefetchParameters",
         "WMI root/cimv2 Win32_OperatingSystem where the registry does not tell",
+        "command `systeminfo` where neither tells (English systems)",
     ),
     "macos": ("command `sw_vers`", "command `sysctl -n kern.bootsessionuuid`"),
 }
@@ -46,6 +51,9 @@ FIELDS = (
     Field("os.build", "Số bản dựng", "build", fact=True),
     Field("os.kernel", "Phiên bản nhân", "kernel", fact=True),
     Field("os.arch", "Kiến trúc bộ xử lý", "architecture", fact=True),
+    Field("os.supported", "Còn được cập nhật bảo mật: có, không, không rõ", "yes, no or unknown", fact=True),
+    Field("os.support_end", "Ngày cuối còn được cập nhật bảo mật", "last day of security updates", fact=True),
+    Field("os.support_as_of", "Ngày của bảng hạn hỗ trợ", "day of the table of support ends", fact=True),
     Field("os.boot_id", "Mã ngẫu nhiên của lần khởi động này", "name of this boot", fact=True),
     Field("os.host_name_hmac", "Mã băm có khóa của tên máy", "keyed hash of the host name", fact=True),
     Field(
@@ -68,7 +76,8 @@ class Config:
 def measure(context: Context) -> Result:
     """The fact ``os`` and the sample ``system.uptime_s``."""
     system = context.system
-    fields = {key: value for key, value in _describe(system).items() if value}
+    today = time.strftime("%Y-%m-%d", time.gmtime(system.wall_ms() / 1000))
+    fields = {key: value for key, value in _describe(system, today).items() if value}
     if not fields:
         raise NoData("the system does not tell what it is")
     if boot_id := system.boot_id():
@@ -92,15 +101,15 @@ def host_name_fields(name: str, policy: str, key: str) -> dict[str, str]:
     }
 
 
-def _describe(system: System) -> Mapping[str, Any]:
+def _describe(system: System, today: str) -> Mapping[str, Any]:
     if system.platform == "linux":
         from hatang_agent.probes import system_linux
 
-        return system_linux.describe(system)
+        return system_linux.describe(system, today)
     if system.platform == "windows":
         from hatang_agent.probes import system_windows
 
-        return system_windows.describe(system)
+        return system_windows.describe(system, today)
     from hatang_agent.probes import system_macos
 
     return system_macos.describe(system)

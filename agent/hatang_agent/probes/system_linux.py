@@ -7,14 +7,18 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from hatang_agent.probes import _support
 from hatang_agent.system import System
 
 
-def describe(system: System) -> Mapping[str, Any]:
-    """Fields of the fact ``os``."""
+def describe(system: System, today: str) -> Mapping[str, Any]:
+    """Fields of the fact ``os``; empty when nothing is known."""
     text = system.read_text("/etc/os-release") or system.read_text("/usr/lib/os-release") or ""
     found = parse_os_release(text)
     kernel = (system.read_text("/proc/sys/kernel/osrelease") or system.release).strip()
+    if not found and not kernel:
+        return {}
+    support = _support.of_linux(found.get("ID"), found.get("VERSION_ID"), today=today)
     return {
         "name": found.get("NAME") or ("Linux" if kernel else ""),
         "edition": found.get("VARIANT"),
@@ -22,6 +26,7 @@ def describe(system: System) -> Mapping[str, Any]:
         "build": found.get("BUILD_ID"),
         "kernel": kernel,
         "arch": system.machine,
+        **support.fields(),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hatang_agent.probes import _support
 from hatang_agent.system import System
 
 
@@ -18,4 +19,5 @@ def describe(system: System) -> Mapping[str, Any]:
         "build": found.get("BuildVersion"),
         "kernel": system.release,
         "arch": system.machine,
+        **_support.unknown().fields(),
     }

@@ -13,6 +13,7 @@ from hatang_collector.domain.checks import Problem
 from hatang_collector.domain.edits import Key
 from hatang_collector.domain.estate import Asset, Estate
 from hatang_collector.domain.folding import folded
+from hatang_collector.domain.targets import fault
 from hatang_collector.sheets.contract import sheets
 from hatang_collector.sheets.lines import Line
 from hatang_collector.sheets.said import Language, RowProblem, Said
@@ -60,7 +61,8 @@ def contradictions(estate: Estate, origins: Origins, files: str) -> Iterator[tup
 
 
 def oddities(before: Estate, after: Estate, origins: Origins, day: date) -> Iterator[RowProblem]:
-    """What is allowed but probably a slip: one serial number twice, a year that has not come."""
+    """What is allowed but probably a slip: a serial number twice, a year to come, a target nobody can ask."""
+    yield from _unaskable(after, origins)
     if after.assets is before.assets:
         return
     by_serial: dict[str, dict[str, Asset]] = defaultdict(dict)
@@ -89,6 +91,20 @@ def oddities(before: Estate, after: Estate, origins: Origins, day: date) -> Iter
                     Said(f"năm {year} ở tương lai", f"the year {year} has not come"),
                     Said("kiểm tra lại", "check it"),
                 )
+
+
+def _unaskable(after: Estate, origins: Origins) -> Iterator[RowProblem]:
+    for target in after.targets:
+        lines = origins.get(("targets", (target.code,)), ())
+        if lines and (reason := fault(target)):
+            yield lines[-1].problem(
+                "address",
+                Said(f"đích đo sẽ bị bỏ qua: {reason}", f"the target will be left out: {reason}"),
+                Said(
+                    "ICMP ghi máy hoặc địa chỉ IP, TCP ghi máy:cổng, HTTP ghi https://…, DNS ghi tên miền",
+                    "a host for ICMP, host:port for TCP, https://… for HTTP, a name for DNS",
+                ),
+            )
 
 
 def _blamed(problem: Problem, origins: Origins) -> Line | None:

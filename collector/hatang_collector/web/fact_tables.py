@@ -1,22 +1,30 @@
 """Facts as tables for people. Pure: rows of the ledger in, texts out.
 
 Kinds and fields without a text in the catalogue show under their own names, so that facts of a newer
-agent are seen too.
+agent are seen too. A value that is a word of a closed list (``good``, ``unreadable``) may have a text of
+its own, ``fact.<kind>.<field>.<word>``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from hatang_collector.ledger.facts import FactRow
 from hatang_collector.web import format as fmt
+from hatang_collector.web import told
 from hatang_collector.web.format import Language
 from hatang_collector.web.i18n import Texts
 
-_ORDER: Final = ("computer", "cpu", "disk", "os", "nic")
+_ORDER: Final = (
+    *("computer", "cpu", "disk", "os", "shutdowns", "power"),
+    *("network_reach", "dual_homed", "firewall", "antivirus_summary", "antivirus", "nic"),
+)
 _BYTES: Final = frozenset({"size", "memory_total"})
+_WORD: Final = re.compile(r"[a-z][a-z0-9_]*")
+_DAY: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 _EPOCH_MS: Final = 1_000_000_000_000
 """Numbers of milliseconds above this are moments, below it spans."""
 
@@ -65,6 +73,8 @@ def cell(name: str, value: Any, t: Texts) -> str:
         return t("yes") if value else t("no")
     if isinstance(value, int | float):
         return _number(name, value, t.language)
+    if day := _DAY.fullmatch(str(value)):
+        return f"{day[3]}/{day[2]}/{day[1]}"
     return str(value)
 
 
@@ -79,6 +89,13 @@ def _fact_cell(kind: str, name: str, value: Any, t: Texts) -> str:
             return t.or_name(f"config.state.{value}", value)
         if name == "reason":
             return reason_text(value, t)
+    if name == "why" and isinstance(value, str) and value:
+        return told.why(value, t)
+    if kind == "dual_homed" and name == "networks":
+        parts = str(value).split(",")
+        return ", ".join(t.or_name(f"fact.network_reach.network.{part}", part) for part in parts)
+    if isinstance(value, str) and _WORD.fullmatch(value):
+        return t.or_name(f"fact.{kind}.{name}.{value}", value)
     return cell(name, value, t)
 
 
