@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PYTHON ?= python3
 
-.PHONY: help run test check docs soak bench setup servers clean
+.PHONY: help run test check docs soak bench packages setup servers clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -25,7 +25,7 @@ run: $(VENV)/.run  ## start collector and agent here and print the address of th
 
 servers:  ## install the Debian packages the tests start
 	@deploy/setup/packages --optional mosquitto mosquitto-clients influxdb victoria-metrics postgresql chromium fonts-noto-core poppler-utils iproute2 \
-		nftables iptables dmidecode iputils-ping msitools lintian
+		nftables iptables dmidecode iputils-ping msitools wixl lintian python3-psutil adduser
 
 test: $(VENV)/.dev servers  ## run every test except the long ones
 	@$(VENV)/bin/pytest -q --numprocesses 2 --dist loadfile
@@ -51,6 +51,11 @@ soak: $(VENV)/.dev servers  ## kill everything at random for SOAK_MINUTES (10) a
 
 bench: $(VENV)/.dev servers  ## measure speed and size beside their targets
 	@$(PY) -m tests.bench
+
+packages: $(VENV)/.dev  ## build the agent's installers into dist/
+	@deploy/setup/packages msitools wixl
+	@deploy/agent-debian/build dist
+	@deploy/windows/build dist
 
 clean:  ## remove the virtual environment and caches, keep ./data
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypedDict
 
+from hatang_collector import __version__
 from hatang_collector.broker.addresses import certificate_names, told_host, url_of
 from hatang_collector.broker.certificates import Authority, fingerprint
 from hatang_collector.config import BrokerMode, Settings
@@ -66,10 +67,23 @@ def served_names(settings: Settings) -> tuple[str, ...]:
 
 
 def lines_to_run(url: str, token: str, pin: str, role: str) -> Lines:
-    """The line for each system; a site probe (``role`` "probe") runs Linux and has no line for Windows."""
+    """The line for each system; a site probe (``role`` "probe") runs Linux and has no line for Windows.
+
+    On Windows it installs the agent too, silently; the machine enrols at the service's first start.
+    """
     pinned = f" --pin {pin}" if pin else ""
-    rest = f"enroll --url {url}{pinned} --token {token}"
+    installed = f" PIN={pin}" if pin else ""
+    windows = f"msiexec /i hatang-agent-{__version__}-x64.msi /qn URL={url}{installed} TOKEN={token}"
     return {
-        "linux": f"hatang-agent {rest}",
-        "windows": "" if role == "probe" else f"hatang-agent.exe {rest}",
+        "linux": f"hatang-agent enroll --url {url}{pinned} --token {token}",
+        "windows": "" if role == "probe" else windows,
+    }
+
+
+def for_group(lines: Lines, staff_group: str) -> Lines:
+    """The lines for machines of one staff group."""
+    windows = lines["windows"]
+    return {
+        "linux": f"{lines['linux']} --staff-group {staff_group}",
+        "windows": f"{windows} STAFFGROUP={staff_group}" if windows else "",
     }

@@ -110,3 +110,30 @@ def test_the_older_tables_are_seen_beside_nftables() -> None:
         links=True,
     )
     assert [one["state"] for one in found] == ["on", "partial", "off"]
+
+
+@needs_iptables
+def test_older_tables_are_seen_by_a_service_that_is_not_root(tmp_path: Path) -> None:
+    """With the service's two capabilities, although only root may read which tables there are."""
+    service = (
+        "setpriv --reuid 65534 --regid 65534 --clear-groups "
+        "--inh-caps +net_admin,+net_raw --ambient-caps +net_admin,+net_raw"
+    )
+    found = []
+    for rule in ("true", "iptables-legacy -P INPUT DROP; ip6tables-legacy -P INPUT DROP"):
+        done = subprocess.run(
+            [
+                "unshare",
+                "--net",
+                "sh",
+                "-c",
+                f"{rule}; exec {service} {sys.executable} -m hatang_agent once firewall --json",
+            ],
+            env={**os.environ, "PYTHONPATH": str(AGENT), "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        found.append(json.loads(done.stdout)["facts"][0]["fields"]["state"])
+    assert found == ["off", "on"]

@@ -173,7 +173,9 @@ def test_lines_for_each_system() -> None:
 
     expected = ["enroll", "--url", "https://10.0.0.5:8443", "--pin", "ab" * 16, "--token", "id-secret"]
     assert shlex.split(lines["linux"]) == ["hatang-agent", *expected]
-    assert shlex.split(lines["windows"]) == ["hatang-agent.exe", *expected]
+    installed = ["/qn", "URL=https://10.0.0.5:8443", "PIN=" + "ab" * 16, "TOKEN=id-secret"]
+    assert shlex.split(lines["windows"])[:2] == ["msiexec", "/i"]
+    assert shlex.split(lines["windows"])[3:] == installed
     assert probe["linux"] == "hatang-agent enroll --url http://127.0.0.1:8080 --token id-secret"
     assert probe["windows"] == ""
     assert EnrolOffer("u").pin == ""
@@ -212,7 +214,7 @@ def test_the_command_places_machines(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert code == 0
     assert (token.unit, token.site, token.staff_group) == ("19282", "tru-so", "cbcc")
     assert "  hatang-agent enroll --url https://127.0.0.1:8443 --pin " in out
-    assert "  hatang-agent.exe enroll --url https://127.0.0.1:8443 --pin " in out
+    assert "-x64.msi /qn URL=https://127.0.0.1:8443 PIN=" in out
     assert "19282 tru-so cbcc" in listed
 
 

@@ -123,6 +123,7 @@ def answer(flags: int, *, acknowledged: int, port: int = 443, source: str = "198
         (answer(0x12, acknowledged=8)[:30], None),
         (b"", None),
     ],
+    ids=["open", "refused", "other segment", "not an answer", "other port", "other host", "cut", "nothing"],
 )
 def test_only_the_answer_to_our_segment_counts(packet: bytes, flags: int | None) -> None:
     """From the right host and port, acknowledging our number."""

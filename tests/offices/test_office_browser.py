@@ -94,7 +94,7 @@ def test_from_nothing_to_every_machine_reporting(page: Page, site: Site, world: 
     page.get_by_role("button", name="Chép: Windows").last.click()
     expect(page.get_by_role("button", name="Chép: Windows").last).to_have_text("✓ Đã chép")
     assert page.evaluate("navigator.clipboard.readText()") == line
-    assert re.fullmatch(r"hatang-agent\.exe enroll --url \S+ --pin [0-9a-f]{32} --token \S+ .*chung", line)
+    assert re.fullmatch(r"msiexec /i \S+ /qn URL=\S+ PIN=[0-9a-f]{32} TOKEN=\S+ STAFFGROUP=chung", line)
     probe, pcs = (one.inner_text() for one in page.locator("code.secret").all())
     arrivals = page.locator("#arrivals")
     expect(arrivals).to_contain_text("còn thiếu 2")

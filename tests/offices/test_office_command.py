@@ -79,8 +79,8 @@ def test_a_script_adds_an_office(command: Command, book: Ledger) -> None:
     assert (probe["role"], probe["uses"], pcs["role"], pcs["uses"]) == ("probe", 1, "pc", 14)
     assert [part["staff_group"] for part in pcs["lines"]] == ["cbcc", "chung"]
     line = pcs["lines"][1]["lines"]["windows"]
-    assert line.startswith(f"hatang-agent.exe enroll --url {told['url']} --pin {told['pin']} --token ")
-    assert line.endswith(f"{pcs['token']} --staff-group chung")
+    assert line.startswith("msiexec /i hatang-agent-")
+    assert line.endswith(f" URL={told['url']} PIN={told['pin']} TOKEN={pcs['token']} STAFFGROUP=chung")
     links = {(one.kind, one.provider, one.essential, one.metered) for one in estate(book).links}
     assert links == {
         (LinkKind.CPNET, "VNPT", True, False),
@@ -95,7 +95,7 @@ def test_the_text_has_every_line_to_copy(command: Command) -> None:
     code, out, _ = command(*SCRIPT, "--language", "en")
     assert code == 0
     assert out.count("hatang-agent enroll ") == 3
-    assert out.count("hatang-agent.exe enroll ") == 2
+    assert out.count("msiexec /i ") == 2
     assert "shown this once" in out
 
 

@@ -69,10 +69,7 @@ def test_tokens_are_on_one_answer_only(site: Pages, world: World) -> None:
     assert answer.status_code == 201
     assert answer.headers["cache-control"] == "no-store"
     assert f"hatang-agent enroll --url {OFFER.url} --pin {OFFER.pin} --token {probe}<" in answer.text
-    assert (
-        f"hatang-agent.exe enroll --url {OFFER.url} --pin {OFFER.pin} --token {pcs} --staff-group cbcc"
-        in (answer.text)
-    )
+    assert f" URL={OFFER.url} PIN={OFFER.pin} TOKEN={pcs} STAFFGROUP=cbcc" in answer.text
     assert f"--token {pcs} --staff-group chung" in answer.text
     with world.ledger.read() as c:
         log = str(audit.latest(c))

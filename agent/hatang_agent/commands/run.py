@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the agent in the foreground."""
-    with _without_http():
+    with without_http():
         from hatang_agent.app import App
     system = LocalSystem()
     probes = registry.probes()
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _without_http() -> Iterator[None]:
+def without_http() -> Iterator[None]:
     """Keep paho from loading an HTTP client and a mail parser, 2 MB for the life of the agent.
 
     It imports ``urllib.request`` only to look for a proxy, which an agent never uses.

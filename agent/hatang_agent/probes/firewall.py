@@ -25,7 +25,8 @@ SOURCES = {
     "linux": (
         "command `nft -j list ruleset` (`nft list ruleset` where nft has no JSON)",
         "commands `iptables-save` and `ip6tables-save`, unless nft showed that both families are filtered "
-        "(`iptables-legacy-save` and `ip6tables-legacy-save` where older tables are in use; where they are "
+        "(`iptables-legacy-save` and `ip6tables-legacy-save` where older tables are in use, with `-t filter` "
+        "where only root may know which; where they are "
         "missing `iptables -S`, `iptables -L -n -v`, `iptables -L -n`, `iptables -L`, the same of ip6tables)",
         "where no rules can be read: `ufw status` or `ufw status verbose`, `firewall-cmd --state`, "
         "`systemctl is-active firewalld.service ufw.service`, `systemctl status firewalld.service`",

@@ -42,13 +42,20 @@ UFW_CONF = "/etc/ufw/ufw.conf"
 _LISTED = (("-L", "-n", "-v"), ("-L", "-n"), ("-L",))
 
 
-def tables_of(tool: str, *, legacy: bool) -> list[Argv]:
+CLOSED = "?"
+"""Stands for the names of tables that only root may read."""
+
+
+def tables_of(tool: str, *, legacy: bool, closed: bool = False) -> list[Argv]:
     """Commands that show the rules of ``iptables`` or ``ip6tables``, the best first.
 
-    The listing commands load kernel modules, so they come after the saving ones.
+    The listing commands load kernel modules, so they come after the saving ones. ``closed``: nobody but
+    root may read which older tables there are; one that is named can still be shown.
     """
     saved: list[Argv] = [(f"{tool}-save",)]
     saved.insert(0 if legacy else 1, (f"{tool}-legacy-save",))
+    if closed:
+        saved.insert(0, (f"{tool}-legacy-save", "-t", "filter"))
     return [*saved, (tool, "-S"), *((tool, *words) for words in _LISTED)]
 
 
@@ -87,7 +94,9 @@ def look(system: System) -> Verdict:
         if _settled(readings) or (refusals and family == IPV6) or (in_use is False and family == IPV6):
             continue
         names = _names(system, "ip" if family == IPV4 else "ip6")
-        answer = commands.first(tables_of(tool, legacy=bool(names)))
+        # nft has shown the newer tables: what is left to be asked for are the older ones
+        closed = names == CLOSED and bool(readings)
+        answer = commands.first(tables_of(tool, legacy=names not in (None, "", CLOSED), closed=closed))
         if answer is not None:
             found = _listed(*answer, family)
             if isinstance(found, Reading):
@@ -118,11 +127,11 @@ def ipv6_in_use(system: System) -> bool | None:
 
 
 def _names(system: System, prefix: str) -> str | None:
-    """Names of the older tables in use; None when they may not be read or were not recorded."""
+    """Names of the older tables in use; CLOSED when they may not be read, None when not recorded."""
     try:
         text = system.read_text(f"/proc/net/{prefix}_tables_names")
     except PermissionError:
-        return None
+        return CLOSED
     return None if text is None else text.strip()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hatang_collector.enrol_lines import EnrolOffer, Lines, lines_to_run
+from hatang_collector.enrol_lines import EnrolOffer, Lines, for_group, lines_to_run
 from hatang_collector.offices.add import Invitation
 
 
@@ -24,10 +24,4 @@ def lines_by_group(invitation: Invitation, offer: EnrolOffer) -> Sequence[GroupL
     groups = invitation.machines
     if len(groups) < 2:
         return [GroupLines(next(iter(groups), ""), invitation.uses, lines)]
-    return [GroupLines(group, number, _naming(lines, group)) for group, number in groups.items()]
-
-
-def _naming(lines: Lines, group: str) -> Lines:
-    option = f" --staff-group {group}"
-    windows = lines["windows"]
-    return {"linux": lines["linux"] + option, "windows": windows + option if windows else ""}
+    return [GroupLines(group, number, for_group(lines, group)) for group, number in groups.items()]
