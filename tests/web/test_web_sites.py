@@ -124,7 +124,7 @@ def test_a_card_tells_what_is_known_and_nothing_more(site: webkit.Site, world: W
     assert "<b>FTTH</b> <i>chưa theo dõi</i>" in text
     assert "Viettel 30/–" in text
     assert "FPT" not in text
-    assert "độ phủ 33,3%" in text
+    assert "số liệu 14,3%" in text, "seen 1 of 3, antivirus and firewall of none of two"
     assert "Phòng Nội vụ, Phòng Tư pháp" in text
     assert 'href="/sites/NHA%2F1"' in text
 

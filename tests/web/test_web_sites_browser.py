@@ -89,7 +89,7 @@ def test_an_office_fills_by_itself(watched: Watched, site: webkit.Site, world: W
         placements.put(c, Placement(agent, world.clock(), site="S1"))
     expect(card.locator(".state")).to_have_text("Có số liệu")
     expect(card.locator(".facts dd").first).to_have_text("1/2")
-    expect(card.locator(".cov")).to_contain_text("độ phủ 50,0%")
+    expect(card.locator(".cov")).to_contain_text("số liệu 25,0%")
     expect(lost).to_have_count(0)
     expect(page.locator("#cards > article h2")).to_have_text(["UBND xã Hai", "UBND xã Một"])
     expect(page.locator(".tile.site-data b")).to_have_text("1")

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
 
+from hatang_collector.domain.figures import Figure, percent
 from hatang_collector.web import format as fmt
 from hatang_collector.web import i18n
 from hatang_collector.web.format import Language
 from hatang_collector.web.i18n import LANGUAGES
 from hatang_collector.web.render import fragment
-from hatang_collector.web.sites import SITE_SYMBOLS, LinkChip, SiteState, SiteSummary
+from hatang_collector.web.sites import ON_CARD, SITE_SYMBOLS, LinkChip, SiteState, SiteSummary
 from hatang_collector.web.sites import counts as site_counts
 from hatang_collector.web.summary import Summary, counts
 
@@ -75,9 +76,9 @@ def tiles(summaries: Iterable[Summary], language: Language, now_ms: int) -> str:
     return fragment("tiles.html", language, now_ms, values)
 
 
-def percent_text(percent: Decimal | None, language: Language) -> str:
+def percent_text(share: Decimal | None, language: Language) -> str:
     """``92,9%``: always one decimal, as figures are printed; empty where there is no ratio."""
-    return "" if percent is None else f"{fmt.number(float(percent), 1, language)}%"
+    return "" if share is None else f"{fmt.number(float(share), 1, language)}%"
 
 
 def rates_text(link: LinkChip, language: Language) -> str:
@@ -97,11 +98,13 @@ def _site_card(summary: SiteSummary, language: Language, now_ms: int) -> str:
         rates = rates_text(link, language)
         name = " ".join(part for part in (link.provider, rates) if part)
         chips.append((t(f"sites.link.{link.kind}"), name, f"{rates} Mbit/s" if rates else ""))
-    covered = summary.window.coverage
+    covered = summary.coverage
     values: dict[str, Any] = {
         "s": summary,
         "symbol": SITE_SYMBOLS[summary.state],
         "chips": chips,
+        "asked": [(one.topic, summary.counted(one)) for one in ON_CARD],
+        "closed": summary.state is SiteState.CLOSED,
         "coverage": covered,
         "coverage_text": percent_text(covered.percent, language) if covered else "",
     }
@@ -111,6 +114,8 @@ def _site_card(summary: SiteSummary, language: Language, now_ms: int) -> str:
 def _site_tiles(sites: Iterable[SiteSummary], language: Language, now_ms: int) -> str:
     everyone = [one for one in sites if one.ground is not None]
     declaring = [one for one in everyone if one.now.b is not None]
+    asking = [found.now for one in everyone if (found := one.counted(ON_CARD[0])) and found.now]
+    reached, out_of = (sum(part or 0 for part in parts) for parts in _columns(asking))
     values: dict[str, Any] = {
         "states": site_counts(everyone),
         "State": SiteState,
@@ -119,5 +124,17 @@ def _site_tiles(sites: Iterable[SiteSummary], language: Language, now_ms: int) -
         "seen": sum(one.window.a or 0 for one in declaring or everyone),
         "declared": sum(one.now.b or 0 for one in declaring) if declaring else None,
         "silent_declarations": len(everyone) - len(declaring),
+        "asking": len(asking),
+        "not_asking": len(everyone) - len(asking),
+        "measured": any(one.a is not None for one in asking),
+        "reached": reached,
+        "reach_of": out_of,
+        "reached_percent": percent_text(percent(reached, out_of), language),
     }
     return fragment("site_tiles.html", language, now_ms, values)
+
+
+def _columns(figures: Iterable[Figure]) -> tuple[list[int | None], list[int | None]]:
+    """Every ``a`` and every ``b``."""
+    everyone = list(figures)
+    return [one.a for one in everyone], [one.b for one in everyone]

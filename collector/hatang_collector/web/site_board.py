@@ -11,11 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
+from hatang_collector.domain import protection, reach
 from hatang_collector.domain.figures import Observed, Window, is_fresh, now_figure, window_figure
+from hatang_collector.domain.protection import ANTIVIRUS, FIREWALL, UNTOLD, Counted, Question, Topic
 from hatang_collector.ledger import machines as machine_rows
 from hatang_collector.ledger import seen as seen_days
 from hatang_collector.ledger.machines import Machine
 from hatang_collector.live import MachineNow
+from hatang_collector.web.answers import NOTHING, AnswerBook, Known
 from hatang_collector.web.estate import EstateKeeper, EstateNow
 from hatang_collector.web.services import Services
 from hatang_collector.web.sites import (
@@ -51,26 +54,38 @@ class _Basis:
     cost_ms: int
 
 
+_MachineNow = tuple[bool, bool, Known]
+"""Whether it is fresh, whether it was seen in the window, and its answers."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    """What is looked at: the time, the window, the agents seen in it, and the latest of each agent."""
+    """What is looked at: the time, the window, the agents seen in it, the latest and the answers of each."""
 
     now_ms: int
     window: Window
     seen: frozenset[str]
     live: Mapping[str, MachineNow]
+    known: Mapping[str, Known]
 
-    def observed(self, member: Member) -> Observed:
+    def report_ms(self, member: Member) -> int | None:
+        """When its latest report came."""
+        heard = self.live.get(member.agent)
+        return (heard.last_report_ms or None) if heard else None
+
+    def of(self, member: Member) -> _MachineNow:
+        """What of a machine changes by itself."""
+        fresh = is_fresh(self.report_ms(member), member.interval_ms, self.now_ms)
+        return fresh, fresh or member.agent in self.seen, self.known.get(member.agent, NOTHING)
+
+    def observed(self, member: Member, *, seen: bool) -> Observed:
         """A machine as figures see it. Of the days it was seen only matters that there is one."""
-        live = self.live.get(member.agent)
-        report_ms = (live.last_report_ms or None) if live else None
-        here = member.agent in self.seen or is_fresh(report_ms, member.interval_ms, self.now_ms)
-        days = (self.window.last,) if here else ()
-        return Observed(member.machine, member.interval_ms, report_ms, days)
+        days = (self.window.last,) if seen else ()
+        return Observed(member.machine, member.interval_ms, self.report_ms(member), days)
 
 
-_Signature = tuple[int, int, bool, int | None]
-"""Fresh machines, seen machines, whether it is open, and the latest report while nothing is fresh."""
+_Signature = tuple[tuple[_MachineNow, ...], bool, int | None]
+"""Its machines, whether it is open, and the latest report while nothing is fresh."""
 
 
 class SiteBoard:
@@ -79,6 +94,7 @@ class SiteBoard:
     def __init__(self, services: Services, estate: EstateKeeper) -> None:
         self._services = services
         self._estate = estate
+        self._answers = AnswerBook(services.ledger)
         self._basis: _Basis | None = None
         self._seen: tuple[int, date, frozenset[str]] | None = None
         self._open: tuple[int, Grounds, frozenset[str]] | None = None
@@ -89,7 +105,7 @@ class SiteBoard:
         now_ms = self._services.now_ms()
         basis = self._present(machines, now_ms)
         window = Window(basis.estate.today)
-        moment = _Moment(now_ms, window, self._seen_in(window, now_ms), live)
+        moment = _Moment(now_ms, window, self._seen_in(window, now_ms), live, self._answers.look())
         opened = self._opened(basis, now_ms)
         found = {
             one.key: self._one(moment, one.key, one, one.members, is_open=one.key in opened)
@@ -119,23 +135,27 @@ class SiteBoard:
     ) -> SiteSummary:
         """A card's summary: the one there was, unless something in it changed."""
         now_ms, window = moment.now_ms, moment.window
-        observed = [moment.observed(one) for one in members]
-        fresh = {one.machine for one in observed if is_fresh(one.report_ms, one.interval_ms, now_ms)}
-        seen = {one.machine for one in observed if one.seen}
-        newest_ms = None if fresh else max((one.report_ms or 0 for one in observed), default=0) or None
-        signature = (len(fresh), len(seen), is_open, newest_ms)
+        machines = tuple(moment.of(one) for one in members)
+        any_fresh = any(fresh for fresh, _, _ in machines)
+        newest_ms = None if any_fresh else max((moment.report_ms(one) or 0 for one in members), default=0)
+        signature = (machines, is_open, newest_ms or None)
         kept = self._kept.get(key)
         if kept is not None and kept[0] is ground and kept[1] == window.last and kept[2] == signature:
             return kept[3]
         declared = ground.declared if ground else None
-        state = site_state(len(fresh), len(members), is_open=is_open)
+        state = site_state(any_fresh, len(members), is_open=is_open)
+        observed = [
+            moment.observed(one, seen=seen) for one, (_, seen, _) in zip(members, machines, strict=True)
+        ]
+        answers = [known for _, _, known in machines]
         made = SiteSummary(
             key=key,
             ground=ground,
             state=state,
             now=now_figure(observed, now_ms, declared),
             window=window_figure(observed, window, declared),
-            newest_ms=newest_ms,
+            asked=asked(ground.networks if ground else (), observed, answers, window, now_ms, declared),
+            newest_ms=newest_ms or None,
             sort=sort_key(state, ground) if ground else "0",
         )
         self._kept[key] = (ground, window.last, signature, made)
@@ -179,6 +199,37 @@ class SiteBoard:
             keys = frozenset(one.key for one in basis.grounds.sites if is_open(one.site.code, now_ms))
             kept = self._open = (minute, basis.grounds, keys)
         return kept[2]
+
+
+def questions(networks: Sequence[str], answers: Sequence[Known]) -> list[Question]:
+    """What is asked where these networks are configured: of those that machines tell of, too."""
+    told = {one.network for known in answers for one in known if one.topic is Topic.REACH}
+    names = sorted({*networks, *told}, key=reach.rank)[: reach.MOST]
+    return [*map(reach.question, names), ANTIVIRUS, FIREWALL]
+
+
+def asked(
+    networks: Sequence[str],
+    observed: Sequence[Observed],
+    answers: Sequence[Known],
+    window: Window,
+    now_ms: int | None,
+    declared: int | None,
+) -> tuple[Counted, ...]:
+    """The figures of every question, from machines and, in the same order, their answers."""
+    return tuple(
+        protection.count(
+            question,
+            [
+                protection.Machine(one, known.get(question, UNTOLD))
+                for one, known in zip(observed, answers, strict=True)
+            ],
+            window,
+            now_ms,
+            declared,
+        )
+        for question in questions(networks, answers)
+    )
 
 
 def serials_of(fingerprint: Mapping[str, str]) -> tuple[str, ...]:

@@ -13,12 +13,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from hatang_collector.domain import dated
+from hatang_collector.domain import dated, reach
 from hatang_collector.domain.attribution import Attribution
 from hatang_collector.domain.estate import MACHINE_KINDS, AssetState, Link, LinkKind, Site
-from hatang_collector.domain.figures import Figure
+from hatang_collector.domain.figures import Coverage, Figure
 from hatang_collector.domain.matching import Identity, Matching, counted_as, match
-from hatang_collector.domain.settings import REPORT_KEY, Scopes, effective, report_interval_ms
+from hatang_collector.domain.protection import ANTIVIRUS, FIREWALL, Counted, Question
+from hatang_collector.domain.settings import REPORT_KEY, UNIT, Scopes, effective, report_interval_ms
+from hatang_collector.domain.targets import NETWORKS, Targets
 from hatang_collector.domain.tree import Tree
 from hatang_collector.ledger.machines import Machine
 from hatang_collector.web.estate import EstateNow
@@ -36,6 +38,9 @@ class SiteState(StrEnum):
     CLOSED = "closed"
     DATA = "data"
 
+
+ON_CARD: Final = (reach.question(reach.CPNET), ANTIVIRUS, FIREWALL)
+"""What a card says of its machines beside how many there are."""
 
 SITE_SYMBOLS: Final = {
     SiteState.NO_DATA: "?",
@@ -60,11 +65,15 @@ class LinkChip:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An agent at a site: what it is counted as ('' for a probe), and how far apart its reports are."""
+    """An agent at a site: what it is counted as ('' for a probe), and how far apart its reports are.
+
+    ``networks`` are those it is to ask for by the register of targets.
+    """
 
     agent: str
     machine: str
     interval_ms: int
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,8 @@ class Ground:
     """What is declared about a site; it changes only with the estate and the machines.
 
     ``below`` holds the codes of its units and of every unit above them. ``declared`` is the number of
-    machine assets in use, None when none is declared. ``order`` is its place among its peers.
+    machine assets in use, None when none is declared. ``networks`` are those that a machine of its units,
+    or one that stands here, is to ask for. ``order`` is its place among its peers.
     """
 
     key: str
@@ -84,6 +94,7 @@ class Ground:
     links: tuple[LinkChip, ...]
     declared: int | None
     members: tuple[Member, ...]
+    networks: tuple[str, ...]
     text: str
     order: str
 
@@ -92,6 +103,8 @@ class Ground:
 class SiteSummary:
     """One site at one moment. ``newest_ms`` is its latest report, told only while none is fresh.
 
+    ``asked`` are the answers of its machines: for each network that is configured here or was told of, CPNet
+    first, then antivirus and firewall.
     The card of machines that nobody placed has the key :data:`UNPLACED` and no site.
     """
 
@@ -100,8 +113,20 @@ class SiteSummary:
     state: SiteState
     now: Figure
     window: Figure
+    asked: tuple[Counted, ...]
     newest_ms: int | None
     sort: str
+
+    def counted(self, question: Question) -> Counted | None:
+        """The figures of a question; None for a network that is not configured here."""
+        return next((one for one in self.asked if one.question == question), None)
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """Usable facts of the window out of all that the card would need; None when it needs none."""
+        found = [self.window.coverage, *(one.window.coverage for one in map(self.counted, ON_CARD) if one)]
+        usable, wanted = (sum(part) for part in zip(*((one.a, one.b) for one in found if one), strict=True))
+        return Coverage(usable, wanted) if wanted else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +192,21 @@ def members_of(
         )
     matching = match(dated.on(now.estate.assets, now.today), identities)
     assets = matching.by_agent()
+    targets = Targets(now.estate, now.tree, now.today)
     at: dict[str, list[Member]] = defaultdict(list)
     for machine, identity in zip(machines, identities, strict=True):
         chain = scopes.of(machine.agent, now.placements.get(machine.agent))
         interval_ms = report_interval_ms(effective(settings, chain, machine.role), machine.role)
         counted = counted_as(machine.agent, machine.role, assets)
-        at[identity.site].append(Member(machine.agent, counted, interval_ms))
+        networks = networks_of(targets, chain)
+        at[identity.site].append(Member(machine.agent, counted, interval_ms, networks))
     return at, matching
+
+
+def networks_of(targets: Targets, chain: Sequence[str]) -> tuple[str, ...]:
+    """The networks that a machine with these scopes is to ask for, CPNet first."""
+    lines = targets.of(chain).get(NETWORKS, ())
+    return tuple(sorted({line.rsplit(maxsplit=2)[0] for line in lines}, key=reach.rank))
 
 
 def grounds(now: EstateNow, machines: Sequence[Machine], serials: Mapping[str, tuple[str, ...]]) -> Grounds:
@@ -187,12 +220,18 @@ def grounds(now: EstateNow, machines: Sequence[Machine], serials: Mapping[str, t
     for link in dated.on(now.estate.links, now.today):
         links[link.site].append(link)
     places = _official_order(now.tree, now)
+    targets = Targets(now.estate, now.tree, now.today)
     sites = []
     for site in dated.on(now.estate.sites, now.today):
         codes = attribution.units_at(site.code)
         units = tuple((code, now.tree.name_of(code, now.today)) for code in codes)
         title, subtitle = titles(site, [name for _, name in units])
         here = sorted(links[site.code], key=lambda link: (not link.essential, link.kind, link.code))
+        standing = tuple(members.get(site.code, ()))
+        networks = {name for one in standing for name in one.networks}
+        for code in codes:
+            chain = [f"{UNIT}{one.code}" for one in now.tree.chain(code, now.today)]
+            networks.update(networks_of(targets, chain))
         sites.append(
             Ground(
                 key=site_key(site.code),
@@ -206,7 +245,8 @@ def grounds(now: EstateNow, machines: Sequence[Machine], serials: Mapping[str, t
                     for one in here
                 ),
                 declared=declared.get(site.code),
-                members=tuple(members.get(site.code, ())),
+                members=standing,
+                networks=tuple(sorted(networks, key=reach.rank)),
                 text=folded(" ".join((site.code, site.name, site.address, *(f"{c} {n}" for c, n in units)))),
                 order=f"{min((places.get(code, len(places)) for code in codes), default=999_999):06d}",
             )

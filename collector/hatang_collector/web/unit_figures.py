@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -12,21 +12,28 @@ from hatang_collector.domain.estate import MACHINE_KINDS, Placement
 from hatang_collector.domain.figures import Figure, Observed, Window, now_figure, window_figure
 from hatang_collector.domain.localtime import midnight_ms
 from hatang_collector.domain.matching import Identity, counted_as, match
-from hatang_collector.domain.settings import REPORT_KEY, Scopes, effective, report_interval_ms
+from hatang_collector.domain.protection import PROBES, Counted
+from hatang_collector.domain.reach import rank
+from hatang_collector.domain.settings import REPORT_KEY, UNIT, Scopes, effective, report_interval_ms
+from hatang_collector.domain.targets import Targets
 from hatang_collector.domain.totals import Totals, totals
 from hatang_collector.ledger import machines, placements, seen
 from hatang_collector.ledger.machines import Machine
+from hatang_collector.web import answers
+from hatang_collector.web.answers import NOTHING, Known
 from hatang_collector.web.estate import EstateNow
 from hatang_collector.web.services import Services
-from hatang_collector.web.site_board import serials_of
+from hatang_collector.web.site_board import asked, serials_of
+from hatang_collector.web.sites import networks_of
 
 
 @dataclass(frozen=True, slots=True)
 class MachineFigures:
-    """Machines out of the declared ones. ``now`` is None when the day asked for is not today."""
+    """Machines out of the declared ones, and what they answer. ``now`` is None when the day is not today."""
 
     now: Figure | None
     window: Figure
+    asked: tuple[Counted, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +91,20 @@ def unit_figures(services: Services, now: EstateNow, unit: str, on: date, struct
     below = now.tree.subtree(unit, structure)
     inside = [one for one in book.machines if places[one.agent].unit in below]
     observed = _observed(services, now, book, places, inside, window)
+    known = _answers(services, now, on, [one.agent for one in inside])
     groups = {one.agent: book.placed[one.agent].staff_group for one in inside}
     now_ms = services.now_ms() if on == now.today else None
+    networks = _networks(now, below, on, [book.placed[one.agent] for one in inside])
 
     def figures(staff_group: str | None) -> MachineFigures:
         declared = sums.count(MACHINE_KINDS, staff_group=staff_group) or None
-        chosen = [one for agent, one in observed.items() if staff_group in (None, groups[agent])]
+        agents = [agent for agent in observed if staff_group in (None, groups[agent])]
+        chosen = [observed[agent] for agent in agents]
+        told = [known.get(agent, NOTHING) for agent in agents]
         return MachineFigures(
             None if now_ms is None else now_figure(chosen, now_ms, declared),
             window_figure(chosen, window, declared),
+            asked(networks, chosen, told, window, now_ms, declared),
         )
 
     return UnitFigures(
@@ -126,6 +138,32 @@ def _read(services: Services, now: EstateNow, on: date) -> _Book:
         if one.enrolled_ms < end_ms and (one.retired_ms is None or one.retired_ms >= end_ms)
     ]
     return _Book(there, placed, {agent: serials_of(values) for agent, values in prints.items()})
+
+
+def _answers(services: Services, now: EstateNow, on: date, agents: Sequence[str]) -> dict[str, Known]:
+    """What machines answer, as of the end of the day."""
+    with services.ledger.read() as c:
+        if on >= now.today:
+            found = answers.read(c, agents)
+        else:
+            seen_ms = {}
+            for probe in PROBES:
+                ran = seen.seen(c, first=Window(on).first, last=on, agents=agents, probe=probe)
+                seen_ms[probe] = {agent: midnight_ms(max(days)) for agent, days in ran.items()}
+            end_ms = midnight_ms(on + timedelta(days=1))
+            found = answers.answers_at(c, agents, end_ms - 1, seen_ms)
+    return {agent: one.answers for agent, one in found.items()}
+
+
+def _networks(
+    now: EstateNow, below: frozenset[str], on: date, placed: Iterable[Placement]
+) -> tuple[str, ...]:
+    """The networks that the machines of these units were to ask for on the day, CPNet first."""
+    targets = Targets(now.estate, now.tree, on)
+    scopes = Scopes(now.estate, now.tree, on)
+    chains = [tuple(f"{UNIT}{one.code}" for one in now.tree.chain(code, on)) for code in below]
+    chains += [tuple(scopes.of(one.agent, one)) for one in placed]
+    return tuple(sorted({name for chain in chains for name in networks_of(targets, chain)}, key=rank))
 
 
 def _place(attribution: Attribution, placement: Placement | None) -> Place:

@@ -13,6 +13,7 @@ TABLE: Table = {
     ("GET", "/"): ("/", None, PAGE),
     ("GET", "/board/sites/cards"): ("/board/sites/cards", None, API),
     ("GET", "/board/sites/events"): ("/board/sites/events", None, API),
+    ("GET", "/sites/{code:path}/machines"): ("/sites/rights-site/machines", None, PAGE),
     ("GET", "/api/v1/sites"): ("/api/v1/sites", None, API),
     ("GET", "/api/v1/sites/{code:path}"): ("/api/v1/sites/rights-site", None, API),
     ("GET", "/api/v1/units"): ("/api/v1/units", None, API),

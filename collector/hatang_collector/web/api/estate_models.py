@@ -8,33 +8,10 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from hatang_collector.domain.estate import LinkKind
-from hatang_collector.domain.figures import Coverage, Figure, FigureState, Kind, Method, Window
 from hatang_collector.domain.matching import By, Why
+from hatang_collector.web.api.figure_models import NOW, REACH, WINDOW, AnswerModel, AskedModel, FigureModel
 from hatang_collector.web.sites import SiteState
 
-_COVERAGE: Final[dict[str, Any]] = {"a": 13, "b": 14, "percent": 92.9}
-_NOW: Final[dict[str, Any]] = {
-    "kind": "now",
-    "a": 12,
-    "b": 14,
-    "percent": 85.7,
-    "state": "co",
-    "method": "both",
-    "coverage": {"a": 12, "b": 14, "percent": 85.7},
-    "at_ms": 1795137960000,
-    "window": None,
-}
-_WINDOW: Final[dict[str, Any]] = {
-    "kind": "window",
-    "a": 13,
-    "b": 14,
-    "percent": 92.9,
-    "state": "co",
-    "method": "both",
-    "coverage": _COVERAGE,
-    "at_ms": None,
-    "window": {"first": "2026-10-22", "last": "2026-11-20", "days": 30},
-}
 _UNIT: Final[dict[str, Any]] = {
     "code": "20001",
     "name": "UBND xã Thượng Nhật",
@@ -61,8 +38,9 @@ _SITE: Final[dict[str, Any]] = {
             "essential": True,
         }
     ],
-    "now": _NOW,
-    "window": _WINDOW,
+    "now": NOW,
+    "window": WINDOW,
+    "asked": [REACH],
     "last_report_ms": None,
 }
 
@@ -73,67 +51,6 @@ def _example(value: dict[str, Any]) -> ConfigDict:
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True)
-
-
-class CoverageModel(_Model):
-    """Machines with a usable fact, out of the machines in the denominator."""
-
-    model_config = _example(_COVERAGE)
-
-    a: int
-    b: int
-    percent: float | None
-
-    @staticmethod
-    def of(coverage: Coverage) -> CoverageModel:
-        """The same as a model."""
-        found = coverage.percent
-        return CoverageModel(a=coverage.a, b=coverage.b, percent=None if found is None else float(found))
-
-
-class WindowModel(_Model):
-    """The days of a window-figure, both included."""
-
-    first: date
-    last: date
-    days: int
-
-    @staticmethod
-    def of(window: Window) -> WindowModel:
-        """The same as a model."""
-        return WindowModel(first=window.first, last=window.last, days=window.days)
-
-
-class FigureModel(_Model):
-    """a out of b; a is null when nobody could tell, b when nobody declared it. A blank is never zero."""
-
-    model_config = _example(_NOW)
-
-    kind: Kind = Field(description="now: what is fresh; window: seen at least once in the window")
-    a: int | None
-    b: int | None
-    percent: float | None = Field(description="one decimal, half rounded up")
-    state: FigureState
-    method: Method
-    coverage: CoverageModel | None
-    at_ms: int | None = Field(description="of a now-figure")
-    window: WindowModel | None = Field(description="of a window-figure")
-
-    @staticmethod
-    def of(figure: Figure, at_ms: int | None = None) -> FigureModel:
-        """The same as a model; ``at_ms`` is when a now-figure was last found to be so."""
-        percent = figure.percent
-        return FigureModel(
-            kind=figure.kind,
-            a=figure.a,
-            b=figure.b,
-            percent=None if percent is None else float(percent),
-            state=figure.state,
-            method=figure.method,
-            coverage=CoverageModel.of(figure.coverage) if figure.coverage else None,
-            at_ms=(at_ms or figure.at_ms) if figure.kind is Kind.NOW else None,
-            window=WindowModel.of(figure.window) if figure.window else None,
-        )
 
 
 class NamedUnit(_Model):
@@ -168,6 +85,7 @@ class SiteModel(_Model):
     links: list[LinkModel]
     now: FigureModel
     window: FigureModel
+    asked: list[AskedModel] = Field(description="networks reached, antivirus, firewall")
     last_report_ms: int | None = Field(description="the latest report, told while none is fresh")
 
 
@@ -197,9 +115,15 @@ class SiteMachine(_Model):
     """An agent at a site."""
 
     agent: str
+    name: str = Field(description="label, else asset code, else the start of the agent's id")
     asset: str | None = Field(description="code of the asset it was found to run on")
+    counts: bool = Field(description="false for a site probe: it stands in no figure")
     fresh: bool
     last_report_ms: int | None
+    answers: list[AnswerModel]
+    networks_at_once: list[str] = Field(
+        description="networks it is in at the same time when CPNet and Internet are among them; not judged"
+    )
 
 
 class ConflictModel(_Model):
@@ -218,7 +142,28 @@ class SiteDetail(_Model):
         {
             "site": _SITE,
             "machines": [
-                {"agent": "k3v7q2m5x4a6b2c3", "asset": "TS-1", "fresh": True, "last_report_ms": 1795137960000}
+                {
+                    "agent": "k3v7q2m5x4a6b2c3",
+                    "name": "Máy kế toán 1",
+                    "asset": "TS-1",
+                    "counts": True,
+                    "fresh": True,
+                    "last_report_ms": 1795137960000,
+                    "answers": [
+                        {
+                            "question": "firewall",
+                            "network": "",
+                            "answer": False,
+                            "state": "partial",
+                            "current": True,
+                            "product": "Windows Defender Firewall",
+                            "why": "off: public",
+                            "seen_ms": 1795137900000,
+                            "paths": [],
+                        }
+                    ],
+                    "networks_at_once": [],
+                }
             ],
             "assets_without_agent": ["TS-2"],
             "agents_without_asset": [],
@@ -264,6 +209,7 @@ class MachineFiguresModel(_Model):
 
     now: FigureModel | None
     window: FigureModel
+    asked: list[AskedModel] = Field(description="networks reached, antivirus, firewall")
 
 
 class GroupModel(_Model):
@@ -295,13 +241,13 @@ class UnitFiguresModel(_Model):
             "name": "UBND xã Thượng Nhật",
             "on": "2026-11-20",
             "structure": "2026-11-20",
-            "machines": {"now": _NOW, "window": _WINDOW},
+            "machines": {"now": NOW, "window": WINDOW, "asked": [REACH]},
             "groups": [
                 {
                     "staff_group": "cbcc",
                     "name": "Cán bộ, công chức",
                     "people": 14,
-                    "machines": {"now": _NOW, "window": _WINDOW},
+                    "machines": {"now": NOW, "window": WINDOW, "asked": [REACH]},
                 }
             ],
             "sites": 1,

@@ -9,9 +9,11 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from hatang_collector.web.api import estate_models as models
+from hatang_collector.web.api import figure_models
 from hatang_collector.web.estate import EstateNow, estate_of
 from hatang_collector.web.problems import Problem, Refusal
 from hatang_collector.web.security import VIEWER, services_of
+from hatang_collector.web.sites import ON_CARD
 from hatang_collector.web.unit_figures import MachineFigures, UnitFigures, unit_figures
 
 router = APIRouter(prefix="/api/v1/units", tags=["units"])
@@ -66,8 +68,9 @@ def _not_there(now: EstateNow, code: str, day: date) -> Refusal:
 
 def _machines(figures: MachineFigures) -> models.MachineFiguresModel:
     return models.MachineFiguresModel(
-        now=models.FigureModel.of(figures.now) if figures.now else None,
-        window=models.FigureModel.of(figures.window),
+        now=figure_models.FigureModel.of(figures.now) if figures.now else None,
+        window=figure_models.FigureModel.of(figures.window),
+        asked=figure_models.AskedModel.every(figures.asked, ON_CARD[0]),
     )
 
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 
-from hatang_collector.domain.figures import is_fresh
 from hatang_collector.domain.matching import Matching
+from hatang_collector.domain.protection import Question, Topic
 from hatang_collector.web import stream
 from hatang_collector.web.api import estate_models as models
+from hatang_collector.web.api import figure_models
 from hatang_collector.web.problems import Problem, Refusal
 from hatang_collector.web.security import VIEWER, services_of
-from hatang_collector.web.sites import UNPLACED, Ground, SiteState, SiteSummary, counts, matches, site_key
+from hatang_collector.web.site_answers import MachineAnswers, machines_at
+from hatang_collector.web.sites import (
+    ON_CARD,
+    UNPLACED,
+    Ground,
+    SiteState,
+    SiteSummary,
+    counts,
+    matches,
+    site_key,
+)
 
 router = APIRouter(prefix="/api/v1/sites", tags=["sites"])
 
@@ -67,22 +79,42 @@ def one_site(
             "list the sites with GET /api/v1/sites",
             page="invalid",
         )
-    now_ms = services.now_ms()
     assets = {match.agent: match.asset for match in grounds.matching.matches}
-    machines = []
-    for one in summary.ground.members:
-        heard = services.live.get(one.agent)
-        report_ms = (heard.last_report_ms or None) if heard else None
-        machines.append(
-            models.SiteMachine(
-                agent=one.agent,
-                asset=assets.get(one.agent),
-                fresh=is_fresh(report_ms, one.interval_ms, now_ms),
-                last_report_ms=report_ms,
-            )
-        )
+    questions = [one.question for one in summary.asked]
+    machines = [
+        _machine(one, assets.get(one.agent), questions) for one in machines_at(services, summary.ground)
+    ]
     here = frozenset(asset for asset, site in grounds.asset_sites.items() if site == code)
-    return _detail(summary, summary.ground, machines, grounds.matching, here, now_ms)
+    return _detail(summary, summary.ground, machines, grounds.matching, here, services.now_ms())
+
+
+def _machine(one: MachineAnswers, asset: str | None, questions: Sequence[Question]) -> models.SiteMachine:
+    return models.SiteMachine(
+        agent=one.agent,
+        name=one.name,
+        asset=asset,
+        counts=one.counts,
+        fresh=one.fresh,
+        last_report_ms=one.report_ms,
+        answers=[_answer(one, question) for question in questions],
+        networks_at_once=list(one.at_once),
+    )
+
+
+def _answer(one: MachineAnswers, question: Question) -> figure_models.AnswerModel:
+    found = one.of(question)
+    paths = one.told.paths.get(question.network, ()) if question.topic is Topic.REACH else ()
+    return figure_models.AnswerModel(
+        question=question.topic,
+        network=question.network,
+        answer=found.value,
+        state=found.state,
+        current=found.current,
+        product=found.product,
+        why=found.why,
+        seen_ms=found.seen_ms,
+        paths=[figure_models.PathModel.model_validate(path, from_attributes=True) for path in paths],
+    )
 
 
 def _detail(
@@ -117,7 +149,8 @@ def site_model(summary: SiteSummary, ground: Ground, now_ms: int) -> models.Site
         state=summary.state,
         units=[models.NamedUnit(code=code, name=name) for code, name in ground.units],
         links=[models.LinkModel.model_validate(one, from_attributes=True) for one in ground.links],
-        now=models.FigureModel.of(summary.now, now_ms),
-        window=models.FigureModel.of(summary.window),
+        now=figure_models.FigureModel.of(summary.now, now_ms),
+        window=figure_models.FigureModel.of(summary.window),
+        asked=figure_models.AskedModel.every(summary.asked, ON_CARD[0], now_ms),
         last_report_ms=summary.newest_ms,
     )

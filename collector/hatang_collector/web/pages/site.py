@@ -24,7 +24,7 @@ from hatang_collector.offices.add import OfficeRefused
 from hatang_collector.offices.faults import Fault, Faults
 from hatang_collector.offices.request import DEFAULT_DAYS, NewLink, Wanted
 from hatang_collector.web import format as fmt
-from hatang_collector.web import i18n, office_parts
+from hatang_collector.web import i18n, office_parts, stream
 from hatang_collector.web.acts import ADMIN_PERSON
 from hatang_collector.web.days import write_day
 from hatang_collector.web.estate import EstateNow, estate_of
@@ -32,6 +32,9 @@ from hatang_collector.web.format import Language
 from hatang_collector.web.problems import Refusal
 from hatang_collector.web.render import fragment, language_of, page
 from hatang_collector.web.security import VIEWER, services_of
+from hatang_collector.web.site_answers import lines, machines_at, of_agents
+from hatang_collector.web.sites import ON_CARD, site_key
+from hatang_collector.web.told import words
 
 router = APIRouter(prefix="/sites", include_in_schema=False)
 
@@ -196,6 +199,7 @@ def _show(
         "token_faults": wanted is not None,
         "most_machines": form.MAX_MACHINES,
         "most_days": form.MAX_DAYS,
+        **_machines(request, code, language),
     }
     return page(request, "site.html", user, values, status)
 
@@ -209,6 +213,37 @@ def arrivals(request: Request, user: Annotated[User, Depends(VIEWER)], code: str
     return HTMLResponse(
         fragment("office_arrivals.html", language_of(request), services_of(request).now_ms(), values)
     )
+
+
+def _machines(request: Request, code: str, language: Language) -> dict[str, Any]:
+    """What ``site_machines.html`` needs; no summary for a site that the board does not know."""
+    summary = stream.feed_of(request).site(site_key(code))
+    if summary is None or summary.ground is None:
+        return {"summary": None}
+    found = machines_at(services_of(request), summary.ground)
+    agents = len({one.machine for one in summary.ground.members if one.machine})
+    return {
+        "summary": summary,
+        "seen": {
+            "now": of_agents(summary.now, agents),
+            "window": of_agents(summary.window, agents),
+            "official": summary.window,
+        },
+        "on_card": ON_CARD,
+        "cpnet": summary.counted(ON_CARD[0]),
+        "lines": lines(summary, found),
+        "both": [one for one in found if one.at_once],
+        **words(language),
+    }
+
+
+@router.get("/{code:path}/machines")
+def machines(request: Request, user: Annotated[User, Depends(VIEWER)], code: str) -> HTMLResponse:  # noqa: ARG001
+    """The part of the page that tells what the machines answer."""
+    _site(estate_of(request), code)
+    language = language_of(request)
+    values = _machines(request, code, language)
+    return HTMLResponse(fragment("site_machines.html", language, services_of(request).now_ms(), values))
 
 
 @router.get("/{code:path}")

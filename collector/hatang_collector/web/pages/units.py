@@ -5,23 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import HTMLResponse
 
 from hatang_collector.domain import dated
 from hatang_collector.domain.estate import MACHINE_KINDS, Estate, Site, Succession, Unit
+from hatang_collector.domain.protection import Counted, Question
 from hatang_collector.domain.totals import Sums, Totals
 from hatang_collector.domain.tree import Resolved, Tree
 from hatang_collector.ledger.users import User
 from hatang_collector.sheets.labels import label
 from hatang_collector.web.days import asked_day, write_day
 from hatang_collector.web.estate import EstateNow, estate_of
+from hatang_collector.web.format import Language
 from hatang_collector.web.problems import Refusal
 from hatang_collector.web.render import language_of, page
-from hatang_collector.web.security import VIEWER
+from hatang_collector.web.security import VIEWER, services_of
+from hatang_collector.web.sites import ON_CARD
 from hatang_collector.web.summary import folded
+from hatang_collector.web.told import words
+from hatang_collector.web.unit_figures import MachineFigures, unit_figures
 
 router = APIRouter(prefix="/units", include_in_schema=False)
 
@@ -168,8 +173,25 @@ def unit(
         "structure": write_day(shape),
         "same_day": day == shape,
         "write_day": write_day,
+        **_figures(request, now, seen, day, language),
     }
     return page(request, "unit.html", user, values)
+
+
+def _figures(
+    request: Request, now: EstateNow, seen: Structure, day: date, language: Language
+) -> dict[str, Any]:
+    """What ``unit_figures.html`` needs; no figures of a unit that nothing stands for, or of a day to come."""
+    if seen.totals is None or seen.resolved.unit is None or day > now.today:
+        return {"figures": None}
+    found = unit_figures(services_of(request), now, seen.resolved.unit, day, seen.day)
+    asked = [one.question for one in found.machines.asked]
+    wanted = [*ON_CARD[:1], *asked] if ON_CARD[0] not in asked else asked
+    return {"figures": found, "questions": wanted, "by_question": _by_question, **words(language)}
+
+
+def _by_question(machines: MachineFigures, question: Question) -> Counted | None:
+    return next((one for one in machines.asked if one.question == question), None)
 
 
 def _step(tree: Tree, one: Succession, other: str) -> tuple[Succession, str, str]:
