@@ -29,7 +29,13 @@ from support.servers import Influx, http
 ROOT = Path(__file__).parents[2]
 BOARD = ROOT / "dashboards/json/hatang-machines.json"
 AGENTS = ("a" * 16, "b" * 16)
-TAG_VALUES = {"battery": ("BAT0",), "mount": ("/", "C:\\"), "interface": ("enp3s0", "Wi-Fi 2")}
+TAG_VALUES = {
+    "battery": ("BAT0",),
+    "mount": ("/", "C:\\"),
+    "interface": ("enp3s0", "Wi-Fi 2"),
+    "network": ("cpnet", "internet"),
+    "service": ("qlvb",),
+}
 HOURS = 4
 RETENTION = Retention(raw_days=30, m5_days=400, h1_days=1100)
 
