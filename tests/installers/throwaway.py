@@ -185,7 +185,7 @@ def _child(outer: subprocess.Popen[bytes], log: Path) -> int:
     def found() -> int:
         assert outer.poll() is None, log.read_text(errors="replace")
         words = children.read_text().split()
-        if not words or Path(f"/proc/{words[0]}/comm").read_text().strip() != "systemd":
+        if not words or _name_of(words[0]) != "systemd":
             return 0
         return int(words[0])
 
@@ -210,3 +210,11 @@ def _remove(group: Path) -> None:
         group.rmdir()
     except OSError:  # its last process is still being buried; asked again
         return
+
+
+def _name_of(pid: str) -> str:
+    """The name of a process, '' when it has just ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
